@@ -1,0 +1,151 @@
+"""Rows with labels, and who each row came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truetune.errors import DataError
+
+Array = NDArray[Any]
+Arrays = Array | Mapping[str, Array]
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Features, labels, and where each row came from.
+
+    Attributes:
+        X: features, shape (n_samples, …), or a mapping of input name to such arrays.
+        y: labels, shape (n_samples,) of integers 0…n_classes-1 (or any shape Keras trains on), or a mapping of
+            output name to such arrays.
+        groups: shape (n_samples,): rows of one group never cross a split (a subject is a group); None where rows
+            are independent.
+        class_names: names of the classes of the main output; empty for regression or unknown.
+        main_output: the output that decides about stratification; only for a mapping `y`.
+        identities: further columns by name, shape (n_samples,), e.g. `trial`, `session`; carried along.
+        parts: shape (n_samples,) of "train", "validation", "test" where the user has already split; else None.
+        kind: what these data are, for the screen and the JSON, e.g. "EEG features" or "dummy EEG signals".
+        is_dummy: made up, not measured.
+    """
+
+    X: Arrays
+    y: Arrays
+    groups: Array | None = None
+    class_names: tuple[str, ...] = ()
+    main_output: str | None = None
+    identities: Mapping[str, Array] = field(default_factory=dict)
+    parts: Array | None = None
+    kind: str = "arrays"
+    is_dummy: bool = False
+
+    def __len__(self) -> int:
+        return len(next(iter(named(self.X).values())))
+
+    @property
+    def labels(self) -> Array:
+        """The labels that splits are stratified by: `y`, or its main output."""
+        if not isinstance(self.y, Mapping):
+            return self.y
+        return self.y[self.main_output or list(self.y)[-1]]
+
+    @property
+    def is_classification(self) -> bool:
+        return self.labels.ndim == 1 and np.issubdtype(self.labels.dtype, np.integer)
+
+    def check(self) -> None:
+        """Refuse data that cannot be trained on.
+
+        Raises:
+            DataError: no rows, lengths that differ, NaN or infinity, labels outside the classes.
+        """
+        n = len(self)
+        if n == 0:
+            raise DataError("The data have no rows. Expected at least one sample per class and split.")
+        for name, column in self._columns():
+            if len(column) != n:
+                raise DataError(
+                    f"{name} has {len(column)} rows where X has {n}. Expected one entry per row; check how they "
+                    "were loaded."
+                )
+        for name, values in named(self.X, "X").items():
+            _check_finite(name, values)
+        for name, values in named(self.y, "y").items():
+            _check_finite(name, values)
+        if self.is_classification:
+            self._check_classes()
+
+    def _check_classes(self) -> None:
+        labels = self.labels
+        low, high = int(labels.min()), int(labels.max())
+        known = len(self.class_names)
+        if low < 0 or (known and high >= known):
+            raise DataError(
+                f"Labels run from {low} to {high}. Expected integers from 0 to "
+                f"{known - 1 if known else 'the number of classes - 1'}"
+                + (f" ({', '.join(self.class_names)})." if known else ".")
+            )
+        if low == high:
+            raise DataError(f"Every row has the label {low}. Expected at least two classes.")
+
+    def take(self, rows: Array) -> Dataset:
+        """The given rows, in that order."""
+        return replace(
+            self,
+            X=_take(self.X, rows),
+            y=_take(self.y, rows),
+            groups=None if self.groups is None else self.groups[rows],
+            identities={name: column[rows] for name, column in self.identities.items()},
+            parts=None if self.parts is None else self.parts[rows],
+        )
+
+    def fingerprint(self) -> str:
+        """Changes when a value, a label, a group or the order of rows changes."""
+        digest = hashlib.sha256()
+        for name, column in [*named(self.X, "X").items(), *self._columns()]:
+            digest.update(f"{name}:{column.dtype.str if column.dtype.kind != 'O' else 'O'}:{column.shape}".encode())
+            if column.dtype.kind in "OUS":
+                digest.update("\x00".join(map(str, column.ravel().tolist())).encode())
+            else:
+                digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()[:16]
+
+    def _columns(self) -> Iterator[tuple[str, Array]]:
+        yield from named(self.y, "y").items()
+        if self.groups is not None:
+            yield "groups", self.groups
+        yield from self.identities.items()
+        if self.parts is not None:
+            yield "parts", self.parts
+
+
+def named(arrays: Arrays, name: str = "") -> dict[str, Array]:
+    """A mapping of the arrays, whether one or several were given."""
+    if isinstance(arrays, Mapping):
+        return {key: np.asarray(value) for key, value in arrays.items()}
+    return {name: np.asarray(arrays)}
+
+
+def _take(arrays: Arrays, rows: Array) -> Arrays:
+    if isinstance(arrays, Mapping):
+        return {name: np.asarray(values)[rows] for name, values in arrays.items()}
+    return np.asarray(arrays)[rows]
+
+
+def _check_finite(name: str, values: Array) -> None:
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"{name} holds NaN or infinity in {int(bad.sum())} of {len(values)} rows, first in row {first}. "
+            "Expected finite numbers; drop or repair these rows."
+        )

@@ -1,0 +1,98 @@
+"""What every searcher does: propose (`ask`), answer while the model is built, and learn (`tell`)."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from truetune.space import Hyperparameter, Space, Value
+from truetune.trial import Suggestion, Trial
+
+
+class Pause(Enum):
+    """What `ask` returns when there is nothing to propose."""
+
+    WAIT = "nothing until a running trial ends"
+    EXHAUSTED = "nothing any more: the space or the schedule is used up"
+
+
+@dataclass(frozen=True)
+class SearchProblem:
+    """What a searcher must know before it starts.
+
+    Attributes:
+        space: as traced from the builder before the search; searchers may see further hyperparameters later.
+        direction: "max" or "min".
+        objective: its name, e.g. `val_accuracy`.
+        max_trials: trials in all (finished ones of earlier runs included).
+        epochs: epochs of a full training.
+        seed: the study's seed; searchers derive theirs with `derive_seed(seed, ..., number)`.
+        first: values (by key) of trial 0, today's configuration; empty means the defaults.
+    """
+
+    space: Space
+    direction: str
+    objective: str
+    max_trials: int
+    epochs: int
+    seed: int
+    first: tuple[tuple[str, Value], ...] = ()
+
+
+class Searcher(abc.ABC):
+    """One search algorithm. Single-threaded; owned by the study loop; never touches the record.
+
+    Everything a searcher proposes is a function of (seed, trial number, the trials told so far), so that a search
+    that was interrupted and `restore`d goes on exactly as the uninterrupted one.
+
+    The loop's life of a trial::
+
+        suggestion = searcher.ask(number)            # 1. propose
+        value = searcher.answer(number, key, hp)     # 2. while building: each key the suggestion did not hold
+        searcher.retract(number)                     # 3a. the values turned out to be those of an earlier trial:
+        suggestion = searcher.ask(number, attempt=1) #     ask again under the same number
+        searcher.accept(number, values)              # 3b. or: these are the values that train
+        prune = searcher.report(number, epoch, v)    # 4. after each epoch
+        searcher.tell(trial)                         # 5. the end, in whatever state
+    """
+
+    name: str
+    """As `--tuning-algorithm` spells it."""
+
+    @abc.abstractmethod
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+        """Propose the values of trial `number`; `attempt` counts the proposals retracted for this number."""
+
+    @abc.abstractmethod
+    def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
+        """The value of a hyperparameter that the suggestion of trial `number` did not hold."""
+
+    @abc.abstractmethod
+    def retract(self, number: int) -> None:
+        """Forget the proposal of trial `number`."""
+
+    @abc.abstractmethod
+    def accept(self, number: int, values: dict[str, Value]) -> None:
+        """`values` (by key, only those the builder used) are what trial `number` trains."""
+
+    @abc.abstractmethod
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Learn the objective after `epoch` (1 is the first); True means: stop this trial, it is hopeless."""
+
+    @abc.abstractmethod
+    def tell(self, trial: Trial) -> None:
+        """Learn how a trial ended. A failed trial, or a score that is not finite, never attracts the search."""
+
+    @abc.abstractmethod
+    def restore(self, trials: Sequence[Trial]) -> None:
+        """Take over the finished trials of an earlier run, in the order of their numbers. Called before any `ask`.
+
+        A trial that was RUNNING when that run died is passed too (state RUNNING): it will be trained again with the
+        values it has, and told when it ends, without another `ask`.
+        """
+
+    def plan(self) -> list[str]:
+        """Lines that say, before the search starts, what it will do."""
+        return []

@@ -1,0 +1,97 @@
+"""What to tune: data, builder, objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from truetune.errors import InputError, ObjectiveError
+
+if TYPE_CHECKING:
+    from truetune.data.dataset import Dataset
+    from truetune.results.mapping import ConfigMapping
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The logged value that decides, as Keras logs it after an epoch: `val_accuracy`, `val_loss`, …
+
+    The direction is never guessed: KerasTuner's inference is wrong for several metrics.
+    """
+
+    name: str
+    direction: Literal["min", "max"]
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("min", "max"):
+            raise ObjectiveError(
+                f"The direction of objective '{self.name}' is {self.direction!r}. Expected 'min' or 'max'."
+            )
+        if not self.name:
+            raise ObjectiveError("The objective has no name. Expected a logged metric such as 'val_accuracy'.")
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether `value` beats `than`; nothing beats a number but a better number, and NaN beats nothing."""
+        if not np.isfinite(value):
+            return False
+        if than is None:
+            return True
+        return value > than if self.direction == "max" else value < than
+
+
+@runtime_checkable
+class Preprocessing(Protocol):
+    """A transformer in scikit-learn's sense: fitted on training rows only, then applied to every part."""
+
+    def fit(self, X: Any, y: Any = None) -> Any: ...
+
+    def transform(self, X: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to tune.
+
+    Attributes:
+        name: letters, digits, `_` and `-`; part of the study's name.
+        hypermodel: a `build(hp)` function that returns a compiled model, or a `keras_tuner.HyperModel`.
+        data: a `Dataset`, or a function that loads one.
+        objective: what decides.
+        epochs: the most epochs one trial trains, unless the builder tunes `epochs` itself.
+        patience: epochs without improvement after which a trial stops early; None trains them all.
+        preprocessing: makes a fresh transformer for each fit, e.g. `sklearn.preprocessing.StandardScaler`.
+        mapping: how hyperparameters map to keys of `config.py`; None uses upper-case names.
+        study_prefix: what study names start with; None uses `name`.
+    """
+
+    name: str
+    hypermodel: Any
+    data: Dataset | Callable[[], Dataset]
+    objective: Objective
+    epochs: int = 30
+    patience: int | None = 8
+    preprocessing: Callable[[], Preprocessing] | None = None
+    mapping: ConfigMapping | None = field(default=None, compare=False)
+    study_prefix: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
+            raise InputError(
+                f"The task's name is {self.name!r}. Expected letters, digits, '_' and '-' (it becomes a folder name)."
+            )
+        if self.epochs < 1:
+            raise InputError(f"epochs={self.epochs} was given. Expected at least 1.")
+        if not callable(self.hypermodel) and not callable(getattr(self.hypermodel, "build", None)):
+            raise InputError(
+                f"hypermodel is {type(self.hypermodel).__name__}. Expected a build(hp) function or a "
+                "keras_tuner.HyperModel."
+            )
+
+    def load(self) -> Dataset:
+        """The data, loaded if need be and checked."""
+        data = self.data() if callable(self.data) else self.data
+        data.check()
+        return data

@@ -1,0 +1,81 @@
+"""What travels between search, training and study: suggestions and trials, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from truetune.space import Value
+
+
+class TrialState(StrEnum):
+    """Where a trial stands. `FAILED` covers crashes, exceptions and non-finite losses; `reason` says which."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def is_finished(self) -> bool:
+        return self is not TrialState.RUNNING
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a trial trains, and what it continues. Hyperband fills it; other searchers leave the defaults.
+
+    Attributes:
+        epochs: cumulative epochs to train to; None means the task's own number.
+        initial_epoch: the first epoch not yet trained (0 for a fresh model).
+        parent: number of the trial whose weights and optimizer state this one continues.
+        bracket, round: the place in Hyperband's schedule; `bracket` counts the brackets as they were started.
+    """
+
+    epochs: int | None = None
+    initial_epoch: int = 0
+    parent: int | None = None
+    bracket: int | None = None
+    round: int | None = None
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a searcher wants trained next. `values` (by space key) may be partial; the rest is asked while building."""
+
+    values: Mapping[str, Value]
+    schedule: Schedule = Schedule()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial, running or finished, as the record knows it.
+
+    Attributes:
+        number: 0, 1, 2 …; trial 0 is today's configuration.
+        values: by space key; only what the builder really asked for.
+        score: objective of the weights the trial keeps (its best epoch), in the objective's own direction;
+            None unless `state` is COMPLETE or PRUNED.
+        reports: objective value by epoch (1 is the first).
+        epochs: epochs trained in all, those of its parents included.
+        best_epoch: the epoch whose weights are kept.
+        seconds: training time of this trial alone.
+        parameters: number of weights of the model.
+        reason: why it failed, in one line.
+        attempt: how often this trial was started anew after its supervisor died.
+    """
+
+    number: int
+    state: TrialState
+    values: Mapping[str, Value]
+    score: float | None = None
+    reports: Mapping[int, float] = field(default_factory=dict)
+    schedule: Schedule = Schedule()
+    seed: int = 0
+    epochs: int = 0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    parameters: int = 0
+    reason: str = ""
+    attempt: int = 0
