@@ -103,7 +103,7 @@ def fixed(values: Mapping[str, Value], missing: str = "refuse") -> Answer:
 
 def as_declared(hyperparameter: Hyperparameter, value: Value) -> Value:
     """`value` with the declared type where no information is lost: 1 → 1.0 for a Float, 16.0 → 16 for an Int."""
-    if isinstance(value, bool) or isinstance(value, str):
+    if isinstance(value, (bool, str)):
         return value
     if hyperparameter.kind == "Float":
         return float(value)

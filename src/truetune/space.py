@@ -130,7 +130,8 @@ class Hyperparameter:
         return cls(**fields)
 
     def _bounds(self) -> tuple[float, float]:
-        assert self.low is not None and self.high is not None, self.kind
+        assert self.low is not None
+        assert self.high is not None
         return self.low, self.high
 
     def _in_bounds(self, value: Value) -> bool:
@@ -237,8 +238,8 @@ class Space:
     def from_config(cls, config: Sequence[Mapping[str, Any]]) -> Space:
         entries = {}
         for entry in config:
-            fields = dict(entry)
-            entries[str(fields.pop("key"))] = Hyperparameter.from_config(fields)
+            fields = {name: value for name, value in entry.items() if name != "key"}
+            entries[str(entry["key"])] = Hyperparameter.from_config(fields)
         return cls(entries)
 
     def fingerprint(self) -> str:
