@@ -1,0 +1,61 @@
+"""Training and validation rows as memory-mapped arrays, so that workers share one copy. Nothing is pickled.
+
+Only development rows are ever written here: a worker cannot see the sealed test part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truetune.data.dataset import Array, Arrays, Dataset, named
+
+_PARTS = ("train", "validation")
+
+
+def save_parts(folder: Path, train: Dataset, validation: Dataset) -> None:
+    """Write both parts into `folder`, one `.npy` an array."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index: dict[str, Any] = {"main_output": train.main_output, "class_names": list(train.class_names)}
+    for part, dataset in zip(_PARTS, (train, validation), strict=True):
+        for field, arrays in (("X", dataset.X), ("y", dataset.y)):
+            index[f"{part}.{field}"] = _save(folder, f"{part}.{field}", arrays)
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def load_parts(folder: Path) -> tuple[Dataset, Dataset]:
+    """What `save_parts` wrote, memory-mapped."""
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    train, validation = (
+        Dataset(
+            _load(folder, index[f"{part}.X"]),
+            _load(folder, index[f"{part}.y"]),
+            class_names=tuple(index["class_names"]),
+            main_output=index["main_output"],
+        )
+        for part in _PARTS
+    )
+    return train, validation
+
+
+def _save(folder: Path, stem: str, arrays: Arrays) -> str | dict[str, str]:
+    files = {}
+    for number, (name, values) in enumerate(named(arrays).items()):
+        files[name] = f"{stem}.{number}.npy"
+        np.save(folder / files[name], np.ascontiguousarray(values), allow_pickle=False)
+    return files if isinstance(arrays, Mapping) else files[""]
+
+
+def _load(folder: Path, files: str | Mapping[str, str]) -> Arrays:
+    if isinstance(files, str):
+        return _map(folder / files)
+    return {name: _map(folder / file) for name, file in files.items()}
+
+
+def _map(path: Path) -> Array:
+    values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return values

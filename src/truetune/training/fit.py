@@ -1,0 +1,127 @@
+"""Build a model, prepare its data, fit it: the same few lines for trials, retraining and verification."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from truetune.data.dataset import Dataset, named
+from truetune.errors import ObjectiveError
+from truetune.task import Preprocessing
+
+History = dict[str, list[float]]
+
+DEFAULT_BATCH_SIZE = 32
+
+
+def seed_everything(seed: int) -> None:
+    """Python's, NumPy's and Keras' generators."""
+    random.seed(seed)
+    keras.utils.set_random_seed(seed)
+
+
+def build_model(hypermodel: Any, hp: Any) -> Any:
+    """The compiled model of a `build(hp)` function or a `keras_tuner.HyperModel`."""
+    build = getattr(hypermodel, "build", None) or hypermodel
+    return build(hp)
+
+
+def preprocess(make: Callable[[], Preprocessing] | None, train: Dataset, *others: Dataset) -> list[Dataset]:
+    """`train` and `others` transformed by one transformer per input, fitted on the rows of `train` alone."""
+    return fit_preprocessing(make, train)(train, *others)
+
+
+def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> Callable[..., list[Dataset]]:
+    """A function that transforms datasets as `train`'s rows say."""
+    if make is None:
+        return lambda *parts: list(parts)
+    transformers = {name: make() for name in named(train.X)}
+    for name, transformer in transformers.items():
+        transformer.fit(named(train.X)[name])
+
+    def transform(*parts: Dataset) -> list[Dataset]:
+        return [_transformed(part, transformers) for part in parts]
+
+    transform.transformers = transformers  # type: ignore[attr-defined]
+    return transform
+
+
+def _transformed(part: Dataset, transformers: Mapping[str, Preprocessing]) -> Dataset:
+    arrays = {name: np.asarray(t.transform(named(part.X)[name])) for name, t in transformers.items()}
+    return replace(part, X=arrays if isinstance(part.X, Mapping) else arrays[""])
+
+
+def overrides_fit(hypermodel: Any) -> bool:
+    """Whether the user wrote a `fit` of their own, which may ask `hp` for more."""
+    import keras_tuner as kt
+
+    return isinstance(hypermodel, kt.HyperModel) and type(hypermodel).fit is not kt.HyperModel.fit
+
+
+def planned_epochs(hp: Any, epochs: int) -> int:
+    """The builder's own `epochs`, where it tunes them."""
+    return int(hp.values.get("epochs", epochs))
+
+
+def fit_model(
+    hypermodel: Any,
+    hp: Any,
+    model: Any,
+    train: Dataset,
+    validation: Dataset | None,
+    *,
+    epochs: int,
+    initial_epoch: int = 0,
+    callbacks: Sequence[Any] = (),
+) -> History:
+    """Fit `model` for `epochs` (cumulative) with the batch size that `hp` says.
+
+    A `HyperModel.fit` of the user's own gets the same arguments as under KerasTuner; `batch_size` is left to it
+    unless the builder asked `hp` for one.
+
+    Returns:
+        The logged values per epoch. A `fit` that returns a number counts as one epoch of `default_objective`.
+    """
+    arguments: dict[str, Any] = {
+        "epochs": epochs,
+        "initial_epoch": initial_epoch,
+        "callbacks": list(callbacks),
+        "verbose": 0,
+    }
+    if validation is not None:
+        arguments["validation_data"] = (_given(validation.X), _given(validation.y))
+    if "batch_size" in hp.values:
+        arguments["batch_size"] = int(hp.values["batch_size"])
+    elif not overrides_fit(hypermodel):
+        arguments["batch_size"] = DEFAULT_BATCH_SIZE
+    x, y = _given(train.X), _given(train.y)
+    if overrides_fit(hypermodel):
+        return as_history(hypermodel.fit(hp, model, x, y, **arguments))
+    return as_history(model.fit(x, y, **arguments))
+
+
+def as_history(result: Any) -> History:
+    """What a user's `fit` may return, as KerasTuner allows: a History, a dict, a number, or a list of these."""
+    if isinstance(result, (list, tuple)):
+        histories = [as_history(item) for item in result]
+        return {name: [float(np.mean([h[name][-1] for h in histories]))] for name in histories[0]}
+    if hasattr(result, "history"):
+        return {name: [float(v) for v in values] for name, values in result.history.items()}
+    if isinstance(result, Mapping):
+        return {name: [float(value)] for name, value in result.items()}
+    if isinstance(result, (int, float, np.number)):
+        return {"default_objective": [float(result)]}
+    raise ObjectiveError(
+        f"HyperModel.fit returned {type(result).__name__}. Expected a keras History, a dict of metrics, or a number; "
+        "end it with `return model.fit(...)`."
+    )
+
+
+def _given(arrays: Any) -> Any:
+    """Plain arrays or a plain dict, as Keras expects them."""
+    return dict(arrays) if isinstance(arrays, Mapping) else arrays

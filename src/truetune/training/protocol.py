@@ -1,0 +1,160 @@
+"""What supervisor and worker say to each other. Light: importing it loads neither Keras nor KerasTuner."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from truetune.space import Hyperparameter, Space, Value
+from truetune.task import Objective, Preprocessing
+from truetune.trial import Schedule, TrialState
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """The part of a `Task` that a worker needs; travels by value (cloudpickle), so that functions of a script or a
+    notebook work without an import guard.
+    """
+
+    hypermodel: Any
+    objective: Objective
+    epochs: int
+    patience: int | None
+    preprocessing: Callable[[], Preprocessing] | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Train this trial.
+
+    Attributes:
+        number: of the trial.
+        seed: of its weights, shuffling and dropout.
+        schedule: how long, and what it continues.
+        load_from: the parent's checkpoint; None for a fresh model.
+        save_to: where to leave a checkpoint for a later promotion; None where none is needed.
+    """
+
+    number: int
+    seed: int
+    schedule: Schedule = Schedule()
+    load_from: Path | None = None
+    save_to: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it."""
+
+    state: TrialState
+    score: float | None = None
+    epochs: int = 0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+    reason: str = ""
+    stage: str = "fit"
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one timed epoch of the default model took."""
+
+    build_seconds: float
+    first_epoch_seconds: float
+    epoch_seconds: float
+    parameters: int
+
+
+class Host(abc.ABC):
+    """The supervisor, as a running trial sees it."""
+
+    @abc.abstractmethod
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        """The value of a hyperparameter that the builder (or `fit`) asks for."""
+
+    @abc.abstractmethod
+    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
+        """`values` by name are all that the builder used; False: an earlier trial had them, do not train."""
+
+    @abc.abstractmethod
+    def epoch(self, epoch: int, value: float) -> bool:
+        """The objective after `epoch` (1 is the first); True: stop, this trial is hopeless."""
+
+
+# Supervisor to worker
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Find out which hyperparameters the builder asks for."""
+
+
+@dataclass(frozen=True)
+class TimeEpoch:
+    """Train the default model for two epochs and say how long they took."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """To `AskValue` (a value), `Built` (go on?) and `Epoch` (stop?). `error` carries a refusal of the supervisor."""
+
+    value: Any
+    error: Exception | None = None
+
+
+# Worker to supervisor
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has loaded TensorFlow, the task and the data."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class AskValue:
+    hyperparameter: Hyperparameter
+
+
+@dataclass(frozen=True)
+class Built:
+    values: Mapping[str, Value]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """`outcome` is None when the trial was a duplicate and nothing was trained. `memory` is resident bytes."""
+
+    outcome: Outcome | None
+    memory: int
+
+
+@dataclass(frozen=True)
+class Traced:
+    space: Space
+
+
+@dataclass(frozen=True)
+class Timed:
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Bad input that no further trial can mend (`SpaceError`, `ObjectiveError`, `BuildError`, …), or a defect."""
+
+    error: Exception
+    traceback: str = ""

@@ -1,0 +1,93 @@
+"""What a builder asks for, found out by building a few models."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import Any
+
+import keras
+
+from truetune.errors import BuildError, TruetuneError
+from truetune.hyperparameters import HyperParameters
+from truetune.space import Hyperparameter, Space, Value
+from truetune.training.fit import fit_model
+from truetune.training.protocol import Timing, TrainingTask
+from truetune.training.trial import Parts, _declare_and_build, _user_frames
+
+MOST_BUILDS = 16
+"""Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""
+
+
+def trace_space(hypermodel: Any) -> Space:
+    """Build with the defaults, then with every hyperparameter at its second value, its third, … until nothing new
+    turns up and every value of every discrete hyperparameter was tried once.
+
+    That finds hyperparameters under plain Python `if` and `for`, where KerasTuner only follows declared scopes.
+
+    Raises:
+        BuildError: the builder raised with its default values.
+        SpaceError: a hyperparameter is declared wrongly.
+    """
+    space = Space()
+    _build_once(hypermodel, space, turn=0)
+    turn = 1
+    while turn < min(MOST_BUILDS, _most_values(space)):
+        try:
+            _build_once(hypermodel, space, turn)
+        except BuildError:
+            pass  # a combination that cannot be built is one failed trial in the search, not the end of it
+        turn += 1
+    return space
+
+
+def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
+    def answer(hyperparameter: Hyperparameter) -> Value:
+        grid = hyperparameter.grid() or (hyperparameter.default,)
+        if turn == 0 or len(grid) > MOST_BUILDS:
+            return hyperparameter.default if turn % 2 == 0 else hyperparameter.nearest(grid[-1])
+        others = [value for value in grid if value != hyperparameter.default]
+        return ([hyperparameter.default, *others])[turn % len(grid)]
+
+    hp = HyperParameters(answer)
+    try:
+        _declare_and_build(hypermodel, hp)
+    except TruetuneError:
+        raise
+    except Exception as error:
+        text = "".join(traceback.format_exception(type(error), error, _user_frames(error)))
+        raise BuildError(f"The builder raised {type(error).__name__}: {error}", text) from None
+    finally:
+        keras.backend.clear_session()
+    for declared in hp.declared.entries.values():
+        space.add(declared)
+
+
+def _most_values(space: Space) -> int:
+    sizes = [len(hp.grid() or ()) for hp in space.tunable().values()]
+    return max([n for n in sizes if n <= MOST_BUILDS] or [1])
+
+
+def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
+    """Two epochs of the default model; the second says what an epoch costs once TensorFlow has traced it."""
+    hp = HyperParameters(lambda hyperparameter: hyperparameter.default)
+    began = time.perf_counter()
+    model = _declare_and_build(task.hypermodel, hp)
+    built = time.perf_counter()
+    clock = _EpochClock()
+    fit_model(task.hypermodel, hp, model, parts.train, parts.validation, epochs=2, callbacks=[clock])
+    seconds = clock.seconds or [time.perf_counter() - built]
+    return Timing(built - began, seconds[0], seconds[-1], int(model.count_params()))
+
+
+class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(time.perf_counter() - self._began)

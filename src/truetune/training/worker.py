@@ -1,0 +1,176 @@
+"""The worker process: loads TensorFlow, the task and the data once, then trains what it is sent.
+
+Importing this module loads nothing heavy; `main` sets thread counts and log levels before TensorFlow starts.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from truetune.data.shared import load_parts
+from truetune.errors import TruetuneError
+from truetune.space import Hyperparameter, Value
+from truetune.training import protocol
+
+if TYPE_CHECKING:
+    from truetune.training.trial import Parts
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How a worker starts.
+
+    Attributes:
+        task: a `protocol.TrainingTask`, pickled by value.
+        data: folder with the training and validation arrays.
+        threads: TensorFlow's, within one operation.
+        log: file that takes what the worker and TensorFlow print.
+    """
+
+    task: bytes
+    data: Path
+    threads: int
+    log: Path
+
+
+class SupervisorGone(Exception):
+    """The other end of the pipe is closed."""
+
+
+def main(connection: Connection, settings: WorkerSettings) -> None:
+    """Entry point of the process."""
+    _detach(settings.log)
+    prepare_tensorflow(settings.threads)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        _serve(connection, settings)
+    except (EOFError, BrokenPipeError, ConnectionError, SupervisorGone):
+        os._exit(0)  # the supervisor has gone; there is nobody left to tell
+
+
+def prepare_tensorflow(threads: int | None = None) -> None:
+    """Silence TensorFlow and, where `threads` is given, bound its threads. Call before it is first imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # same numbers on every run
+    if threads is not None:
+        for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+
+def _detach(log: Path) -> None:
+    """Ctrl-C is the supervisor's to handle; printing goes to a file, not across its screen."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _die_with_parent() -> None:
+    """A supervisor that was killed cannot close its workers; none may outlive it."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(0)
+
+
+def _serve(connection: Connection, settings: WorkerSettings) -> None:
+    import cloudpickle
+
+    try:
+        task: protocol.TrainingTask = cloudpickle.loads(settings.task)
+        parts = prepare_parts(task, settings.data)
+    except Exception as error:
+        connection.send(protocol.Refused(_sendable(error), traceback.format_exc()))
+        return
+    connection.send(protocol.Ready(os.getpid()))
+    while True:
+        message = connection.recv()
+        if message is None:
+            return
+        connection.send(_handle(connection, task, parts, message))
+
+
+def prepare_parts(task: protocol.TrainingTask, data: Path) -> Parts:
+    """The shared arrays, preprocessed as the training rows say."""
+    from truetune.training.fit import preprocess
+    from truetune.training.trial import Parts
+
+    train, validation = preprocess(task.preprocessing, *load_parts(data))
+    return Parts(train, validation)
+
+
+def _handle(connection: Connection, task: protocol.TrainingTask, parts: Parts, message: object) -> object:
+    try:
+        return run_request(task, parts, message, _PipeHost(connection))
+    except (EOFError, BrokenPipeError, ConnectionError):
+        raise SupervisorGone from None
+    except Exception as error:
+        return protocol.Refused(_sendable(error), traceback.format_exc())
+
+
+def run_request(task: protocol.TrainingTask, parts: Parts, message: object, host: protocol.Host) -> object:
+    """Do what `message` asks and return what is to be sent back."""
+    import keras
+
+    from truetune.training.trace import time_epoch, trace_space
+    from truetune.training.trial import run_trial
+
+    if isinstance(message, protocol.Trace):
+        return protocol.Traced(trace_space(task.hypermodel))
+    if isinstance(message, protocol.TimeEpoch):
+        return protocol.Timed(time_epoch(task, parts))
+    assert isinstance(message, protocol.Request), message
+    try:
+        outcome = run_trial(task, parts, message, host)
+    finally:
+        keras.backend.clear_session()
+        gc.collect()
+    return protocol.Ended(outcome, _resident_bytes())
+
+
+class _PipeHost(protocol.Host):
+    """Asks the supervisor over the pipe and waits for its reply."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        value: Value = self._ask(protocol.AskValue(hyperparameter))
+        return value
+
+    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
+        return bool(self._ask(protocol.Built(values, parameters)))
+
+    def epoch(self, epoch: int, value: float) -> bool:
+        return bool(self._ask(protocol.Epoch(epoch, value)))
+
+    def _ask(self, message: object) -> Any:
+        self._connection.send(message)
+        reply: protocol.Reply = self._connection.recv()
+        if reply.error is not None:
+            raise reply.error
+        return reply.value
+
+
+def _sendable(error: Exception) -> Exception:
+    """Ours as they are; others by their text, since they may not survive the pipe."""
+    return error if isinstance(error, TruetuneError) else RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
