@@ -1,0 +1,190 @@
+"""Optuna's TPE behind `ask` and `tell`, on a study of its own in memory."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState as OptunaState
+
+from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.search.distributions import encoding
+from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
+from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
+from truetune.seeds import derive_seed
+from truetune.space import Hyperparameter, Value
+from truetune.trial import Suggestion, Trial, TrialState
+
+RANDOM_FROM_ATTEMPT = 5
+"""TPE keeps proposing what it believes in; after that many repetitions for one number it draws at random."""
+
+
+class TPESearcher(Searcher):
+    """Multivariate, grouped TPE with the constant liar (Bergstra et al., NeurIPS 2011), reseeded for each trial.
+
+    Every trial has its own sampler, seeded from (study seed, trial number, attempt), so that parallel trials do not
+    disturb each other's draws and a resumed search goes on as the uninterrupted one.
+
+    Args:
+        problem: what to search. `problem.space` must hold what earlier runs discovered.
+        pruner: a name in `optuna_pruners.PRUNERS`.
+    """
+
+    name = "tpe"
+
+    def __init__(self, problem: SearchProblem, pruner: str = "median") -> None:
+        self._problem = problem
+        self._pruner_name = pruner
+        self._space = problem.space.copy()
+        self._storage = optuna.storages.InMemoryStorage()
+        self._study = self._new_study()
+        self._numbers: dict[int, int] = {}
+        self._building: dict[int, optuna.Trial] = {}
+        self._samplers: dict[int, optuna.samplers.BaseSampler] = {}
+
+    def _new_study(self) -> optuna.Study:
+        level = optuna.logging.get_verbosity()
+        # The user's study is announced where it is opened; this one is nobody's business.
+        optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
+        try:
+            return optuna.create_study(
+                storage=self._storage,
+                study_name="search",
+                direction="maximize" if self._problem.direction == "max" else "minimize",
+                pruner=make_pruner(self._pruner_name, self._problem.epochs),
+            )
+        finally:
+            optuna.logging.set_verbosity(level)
+
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+        if attempt >= MAX_ATTEMPTS:
+            return Pause.EXHAUSTED
+        self._samplers[number] = self._study.sampler = self._sampler(number, attempt)
+        self._study.enqueue_trial({}, user_attrs={NUMBER: number})
+        trial = self._study.ask()
+        self._numbers[number] = trial.number
+        self._building[number] = trial
+        return Suggestion(first_values(self._problem, self._space) if _is_first(number, attempt) else {})
+
+    def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
+        self._space.entries.setdefault(key, hyperparameter)
+        if hyperparameter.kind == "Fixed":
+            return hyperparameter.choices[0]
+        if number == 0 and self._is_first_proposal():
+            return first_value(self._problem, key, hyperparameter)
+        self._study.sampler = self._samplers[number]
+        code = encoding(hyperparameter)
+        return code.decode(_suggest(self._building[number], key, code.distribution))
+
+    def retract(self, number: int) -> None:
+        self._building.pop(number)
+        self._samplers.pop(number)
+        self._study.tell(self._numbers.pop(number), state=OptunaState.FAIL)
+
+    def accept(self, number: int, values: dict[str, Value]) -> None:
+        trial = self._building.pop(number)
+        self._samplers.pop(number)
+        known = self._frozen(number).params
+        for key, value in self._encoded(values).items():
+            if key not in known:
+                distribution = encoding(self._space[key]).distribution
+                internal = distribution.to_internal_repr(value)
+                self._storage.set_trial_param(trial._trial_id, key, internal, distribution)
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        self._storage.set_trial_intermediate_value(self._frozen(number)._trial_id, epoch, value)
+        return bool(self._study.pruner.prune(self._study, self._frozen(number)))
+
+    def tell(self, trial: Trial) -> None:
+        self._building.pop(trial.number, None)
+        self._samplers.pop(trial.number, None)
+        score = final_score(trial)
+        if score is None:
+            self._study.tell(self._numbers[trial.number], state=OptunaState.FAIL)
+        elif trial.state is TrialState.PRUNED:
+            self._study.tell(self._numbers[trial.number], state=OptunaState.PRUNED)
+        else:
+            self._study.tell(self._numbers[trial.number], score)
+
+    def restore(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            self._numbers[trial.number] = len(self._study.get_trials(deepcopy=False))
+            self._study.add_trial(self._running(trial))
+            if trial.state.is_finished:
+                self._replay(trial)
+                self.tell(trial)
+
+    def plan(self) -> list[str]:
+        start = random_start(self._problem.max_trials)
+        return [
+            f"TPE, {self._problem.max_trials} trials of up to {self._problem.epochs} epochs: "
+            f"trial 0 is today's configuration, trials up to {start} are random.",
+            f"Pruner: {self._pruner_name}.",
+        ]
+
+    def _sampler(self, number: int, attempt: int) -> optuna.samplers.BaseSampler:
+        seed = derive_seed(self._problem.seed, "tpe", number, attempt)
+        if attempt >= RANDOM_FROM_ATTEMPT:
+            return optuna.samplers.RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(
+                n_startup_trials=random_start(self._problem.max_trials), multivariate=True, group=True, seed=seed
+            )
+
+    def _is_first_proposal(self) -> bool:
+        """Whether trial 0 is at its first attempt: nothing has been retracted under its number."""
+        return self._numbers[0] == 0
+
+    def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[self._numbers[number]]
+
+    def _encoded(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        known = {key: self._space[key] for key in values if key in self._space}
+        return {
+            key: encoding(hyperparameter).encode(values[key])
+            for key, hyperparameter in known.items()
+            if hyperparameter.kind != "Fixed" and hyperparameter.contains(values[key])
+        }
+
+    def _running(self, trial: Trial) -> optuna.trial.FrozenTrial:
+        """As it stood when it was accepted. A trial that never finished starts again, so its reports are dropped."""
+        params = self._encoded(trial.values)
+        return optuna.trial.create_trial(
+            state=OptunaState.RUNNING,
+            params=params,
+            distributions={key: encoding(self._space[key]).distribution for key in params},
+            user_attrs={NUMBER: trial.number},
+        )
+
+    def _replay(self, trial: Trial) -> None:
+        pruner = self._study.pruner
+        for epoch, value in sorted(trial.reports.items()):
+            if not math.isfinite(value):
+                continue
+            self._storage.set_trial_intermediate_value(self._frozen(trial.number)._trial_id, epoch, value)
+            if remembers(pruner):
+                pruner.prune(self._study, self._frozen(trial.number))
+
+
+def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> Value:
+    value: Value
+    if isinstance(distribution, IntDistribution):
+        value = trial.suggest_int(
+            key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    elif isinstance(distribution, FloatDistribution):
+        value = trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)
+    else:
+        assert isinstance(distribution, CategoricalDistribution)
+        value = trial.suggest_categorical(key, distribution.choices)  # type: ignore[assignment]
+    return value
+
+
+def _is_first(number: int, attempt: int) -> bool:
+    return number == 0 and attempt == 0
