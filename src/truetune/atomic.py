@@ -1,72 +1,119 @@
-"""Files that are either the old one or the new one, never something in between."""
+"""Writing a file so that a reader sees the old content or the new, and nothing between."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
 from truetune.errors import StorageError
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    The mode of an existing file is kept, and a symbolic link stays one: its target is replaced.
+def write_atomically(path: str | Path, data: bytes, mode: int | None = None, make_folder: bool = False) -> Path:
+    """Replace the content of `path` by `data`, or leave it untouched.
+
+    The data go to a temporary file in the same folder, are synced to the disk and renamed over the old file. The mode
+    (and, where permitted, the owner) of an existing file is kept; of a symbolic link, the target is written.
+
+    Args:
+        path: the file.
+        data: its new content.
+        mode: permission bits for a new file; None lets the umask decide.
+        make_folder: make the folder (and those above it) where it is missing.
+
+    Returns:
+        The file that was really written: `path` with its links followed.
 
     Raises:
-        StorageError: the disk is full, or the folder cannot be written.
+        StorageError: the disk is full or read-only, the folder is missing, or `path` is no regular file.
     """
     target = Path(os.path.realpath(path))
     try:
-        _replace(target, content)
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        existing = _existing(target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            _write_synced(temporary, data, existing, mode)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
     except OSError as error:
         raise storage_error(target, error) from error
+    return target
+
+
+def _existing(target: Path) -> os.stat_result | None:
+    """What stands there now; None for nothing.
+
+    A rename needs no permission on the file it replaces, so a write-protected file is refused here: somebody
+    protected it on purpose. So are devices and pipes, which a rename would destroy.
+    """
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is write-protected")
+    return status
+
+
+def _write_synced(temporary: Path, data: bytes, existing: os.stat_result | None, mode: int | None) -> None:
+    # 0o666 lets the umask decide, as for any file that a program creates.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        if existing is not None:
+            _copy_owner_and_mode(file.fileno(), existing)
+        elif mode is not None and os.name == "posix":
+            os.fchmod(file.fileno(), stat.S_IMODE(mode))
+        os.fsync(file.fileno())
+
+
+def _copy_owner_and_mode(descriptor: int, existing: os.stat_result) -> None:
+    if os.name != "posix":
+        return
+    # Only the superuser may give files away; without that right the file becomes the writer's, as with any editor.
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, existing.st_uid, existing.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where folders can be synced (not on Windows, nor on some network disks)."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """What to say when `path` cannot be written."""
-    remedy = {
-        errno.ENOSPC: "The disk is full. Free some space and run the same command again.",
-        errno.EDQUOT: "The disk quota is used up. Free some space and run the same command again.",
-        errno.EROFS: "The file system is read-only. Choose another folder.",
-        errno.EACCES: "Permission denied. Make the folder writable, or choose another one.",
-    }.get(error.errno or 0, "Check that the folder exists and is writable.")
-    return StorageError(f"{path} cannot be written ({error.strerror or error}). {remedy} Nothing was changed.")
+    return StorageError(f"{path} cannot be written: {error.strerror or error}. {_remedy(error, path)}")
 
 
-def _replace(target: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, _mode(target))
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync_folder(target.parent)
-
-
-def _mode(target: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return stat.S_IMODE(target.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _remedy(error: OSError, target: Path) -> str:
+    if error.errno in _FULL:
+        return f"Free space on the disk that holds {target.parent} and run the same command again. Nothing was changed."
+    if error.errno in _FORBIDDEN:
+        return f"Make {target} and its folder writable, or give another path. Nothing was changed."
+    if error.errno == errno.ENOENT:
+        return f"The folder {target.parent} does not exist: create it, or give another path."
+    return "Give the path of a regular file in a folder that can be written."

@@ -12,7 +12,7 @@ from truetune.errors import InputError, ObjectiveError
 
 if TYPE_CHECKING:
     from truetune.data.dataset import Dataset
-    from truetune.results.mapping import ConfigMapping
+    from truetune.mapping import ConfigMapping
 
 
 @dataclass(frozen=True)

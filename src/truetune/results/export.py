@@ -1,0 +1,214 @@
+"""`best_hyperparameters.json`: the winner, and where it came from.
+
+Its JSON Schema is `docs/best_hyperparameters.schema.json`; `python -m truetune.results.export` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import pydantic
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from truetune.atomic import write_atomically
+from truetune.errors import ExportError
+
+LARGEST_FILE = 10 * 1024 * 1024
+"""Bytes; a file of ours has a few thousand."""
+
+
+def strip_credentials(url: str) -> str:
+    """A storage URL without user, password and tokens: `postgresql://me:secret@host/db` → `postgresql://host/db`."""
+    match = re.match(r"(?P<scheme>[\w+.-]+://)(?:[^:/@]*(?::[^@]*)?@)?(?P<rest>.*)", url, re.DOTALL)
+    if match is None:
+        return url
+    host, slash, path = match["rest"].partition("/")
+    address, _, query = (host.rpartition("@")[2] + slash + path).partition("?")
+    kept = [pair for pair in query.split("&") if pair and not _SECRET.search(pair.partition("=")[0])]
+    return match["scheme"] + address + ("?" + "&".join(kept) if kept else "")
+
+
+_SECRET = re.compile("user|pass|pwd|secret|token|key|auth|credential", re.IGNORECASE)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return value
+
+
+# In this order and strict: True stays a bool, 16 an int, 16.0 a float.
+HyperparameterValue = Annotated[
+    StrictBool | StrictInt | Annotated[StrictFloat, AfterValidator(_finite)] | StrictStr,
+    Field(union_mode="left_to_right"),
+]
+Score = Annotated[float, AfterValidator(_finite)]
+Hyperparameters = dict[str, HyperparameterValue]
+
+
+class _Record(pydantic.BaseModel):
+    """Frozen; keys of a later version are tolerated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ObjectiveRecord(_Record):
+    """What decided."""
+
+    name: str = Field(description="the logged metric, e.g. val_accuracy")
+    direction: Literal["min", "max"]
+
+
+class DataRecord(_Record):
+    """What the search was run on."""
+
+    fingerprint: str = Field(description="changes when a value, a label, a group or the order of rows changes")
+    kind: str = Field(description='e.g. "EEG features"')
+    is_dummy: bool = Field(default=False, description="made up, not measured")
+
+
+class Baseline(_Record):
+    """The configuration that the search started from."""
+
+    hyperparameters: Hyperparameters
+    score: Score | None = Field(default=None, description="of its trial; null where that did not finish")
+
+
+class Metadata(_Record):
+    """Where the winner came from."""
+
+    best_score: Score = Field(description="objective of the weights that the winning trial keeps")
+    timestamp: Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))] = Field(
+        default_factory=lambda: datetime.now(UTC), description="of the export, UTC"
+    )
+    objective: ObjectiveRecord
+    method: str = Field(description="keras-tuner or optuna")
+    algorithm: str = Field(description="bayesian, hyperband, random, grid, tpe, ...")
+    study_name: str
+    storage: Annotated[str, AfterValidator(strip_credentials)] | None = Field(
+        default=None, description="URL of the study's storage, without credentials"
+    )
+    trial: int = Field(ge=0, description="number of the winning trial")
+    n_trials: dict[str, Annotated[int, Field(ge=0)]] = Field(description="by state: complete, pruned, failed, ...")
+    data: DataRecord
+    seed: int
+    versions: dict[str, str] = Field(description="of Python and the libraries")
+    epochs: int = Field(ge=1, description="epochs that the winner's weights were trained for")
+    baseline: Baseline | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class BestHyperparameters(_Record):
+    """The winner of a search; `write` and `load` are each other's inverse."""
+
+    hyperparameters: Hyperparameters = Field(description="by name, as the builder asks for them; only those it used")
+    metadata: Metadata
+
+    def to_json(self) -> bytes:
+        """As the file holds it: indented UTF-8, numbers in their shortest exact form."""
+        data = {"hyperparameters": dict(self.hyperparameters), "metadata": self.metadata.model_dump(mode="json")}
+        return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    def write(self, path: str | Path) -> Path:
+        """Write atomically, making the folder if need be; returns the file written.
+
+        Raises:
+            StorageError: the disk is full or read-only.
+        """
+        return write_atomically(path, self.to_json(), make_folder=True)
+
+
+def load(path: str | Path) -> BestHyperparameters:
+    """Read a `best_hyperparameters.json`.
+
+    Raises:
+        ExportError: it is missing, too large, damaged, or not one of ours; the message names the place.
+    """
+    text = _read(Path(path))
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError as error:
+        raise ExportError(
+            f"{path} is damaged: line {error.lineno}, column {error.colno}: {error.msg}. {_REMEDY}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{path} cannot be used: {error}. {_REMEDY}") from error
+    try:
+        return BestHyperparameters.model_validate(data)
+    except pydantic.ValidationError as error:
+        raise ExportError(f"{path} is not a file of best hyperparameters: {_places(error)}. {_REMEDY}") from error
+
+
+_REMEDY = "Expected a file that truetune exported; export it again from the study."
+
+
+def schema() -> dict[str, Any]:
+    """The file's JSON Schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **BestHyperparameters.model_json_schema(),
+        "title": "best_hyperparameters.json",
+    }
+
+
+def schema_text() -> str:
+    """The content of `docs/best_hyperparameters.schema.json`."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise ExportError(
+            f"There is no file {path}. Finish a search first (it exports the winner), or give another path."
+        ) from error
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}. Give a readable file.") from error
+    if len(data) > LARGEST_FILE:
+        raise ExportError(f"{path} is larger than {LARGEST_FILE // 1024**2} MiB. {_REMEDY}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ExportError(f"{path} is damaged: byte {error.start} is not UTF-8 text. {_REMEDY}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name} where a finite number is expected")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        repeated = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
+        raise ValueError(f"it holds {', '.join(repeated)} more than once")
+    return data
+
+
+def _places(error: pydantic.ValidationError) -> str:
+    """The first problems, each with the path to its place; alternatives of one union count once."""
+    found: dict[str, str] = {}
+    for problem in error.errors(include_url=False, include_context=False):
+        path = [str(part) for part in problem["loc"]]
+        if path[:1] == ["hyperparameters"] and len(path) > 2:
+            place, message = ".".join(path[:2]), f"expected a bool, int, finite float or string, not {_short(problem)}"
+        else:
+            place, message = ".".join(path) or "the whole file", f"{problem['msg']}, received {_short(problem)}"
+        found.setdefault(place, message)
+    return "; ".join(f"{place}: {message}" for place, message in list(found.items())[:5])
+
+
+def _short(problem: Any) -> str:
+    shown = repr(problem["input"])
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")
