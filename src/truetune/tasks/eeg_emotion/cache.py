@@ -1,0 +1,71 @@
+"""Extracted features, kept by content: the same signals and settings are never transformed twice."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from truetune.atomic import write_atomically
+from truetune.data.dataset import Array
+from truetune.errors import StorageError
+
+DEFAULT_FOLDER = Path("models/cache")
+
+_log = logging.getLogger(__name__)
+
+
+def content_key(signals: Array, sfreq: float, ch_names: Sequence[str], settings: str) -> str:
+    """32 hexadecimal digits that change with any sample, the sampling rate, the channels or the settings."""
+    digest = hashlib.sha256()
+    digest.update(repr((settings, float(sfreq), tuple(ch_names), signals.shape, signals.dtype.str)).encode())
+    digest.update(np.ascontiguousarray(signals).data)
+    return digest.hexdigest()[:32]
+
+
+def remember(folder: Path, key: str, shape: tuple[int, int], compute: Callable[[], Array]) -> Array:
+    """What was computed under `key` before, or what `compute` returns now, which is then kept.
+
+    A file that is damaged or holds something else is replaced. A folder that cannot be written costs time, not the
+    run: it is logged and the features are used without being kept.
+
+    Args:
+        shape: of the features, (n, n_features).
+    """
+    path = folder / f"features-{key}.npz"
+    known = _read(path, key, shape)
+    if known is not None:
+        return known
+    features = compute()
+    _write(path, key, features)
+    return features
+
+
+def _read(path: Path, key: str, shape: tuple[int, int]) -> Array | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features, stored_key = np.asarray(file["X"]), str(file["key"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        _log.warning("The cached features in %s are damaged (%s); they are computed again.", path, error)
+        return None
+    if stored_key != key or features.shape != shape or features.dtype != np.float32 or not np.isfinite(features).all():
+        _log.warning("The cached features in %s are not what was kept there; they are computed again.", path)
+        return None
+    return features
+
+
+def _write(path: Path, key: str, features: Array) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, X=features, key=np.array(key))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
+    except (OSError, StorageError) as error:
+        _log.warning("The extracted features could not be kept in %s: %s", path.parent, error)
