@@ -17,6 +17,7 @@ CNN_BLOCKS = (2, 3, 4)
 DENSE_LAYERS = (1, 2, 3)
 DEFAULT_FILTERS = (64, 128, 256, 256)
 DEFAULT_DENSE_UNITS = (256, 128, 64)
+DEFAULT_DENSE_DROPOUTS = (0.4, 0.3, 0.3)
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}
 EMOTION_LOSS_WEIGHTS = {"valence": 0.2, "arousal": 0.2, "emotion": 0.6}
 
@@ -47,6 +48,10 @@ class EmotionBuilder:
         hp.Choice("batch_size", [16, 32, 64], default=32)  # read by the training loop, not by the model
         self._compile(model, _optimizer(hp))
         return model
+
+    def read_back(self, model: keras.Model) -> dict[str, Value]:
+        """What `model` really has, by hyperparameter name; compared with what was stated before it trains."""
+        return read_back(model)
 
     def _compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         metrics = {name: ["accuracy", UnweightedAverageRecall(n)] for name, n in self.heads.items()}
@@ -84,7 +89,7 @@ def _cnn(hp: Any, x: Any) -> Any:
             filters = hp.Int(f"cnn_filters_{i}", 32, 256, step=32, default=DEFAULT_FILTERS[i])
             kernel_size = hp.Choice(f"kernel_size_{i}", [3, 5, 7], default=3)
             pool_size = hp.Choice(f"pool_size_{i}", [2, 3], default=2)
-            dropout = hp.Float(f"cnn_dropout_{i}", 0.1, 0.5, default=0.3)
+            dropout = hp.Float(f"cnn_dropout_{i}", 0.1, 0.5, default=0.2)
             l2 = hp.Float(f"l2_reg_{i}", 1e-4, 1e-2, sampling="log", default=1e-3)
         if i < n_blocks:
             x = _cnn_block(x, i, filters, kernel_size, pool_size, dropout, l2)
@@ -120,7 +125,7 @@ def _dense(hp: Any, x: Any) -> Any:
     for i in range(max(DENSE_LAYERS)):
         with _only_above(hp, "n_dense_layers", DENSE_LAYERS, i):
             units = hp.Int(f"dense_units_{i}", 64, 512, step=64, default=DEFAULT_DENSE_UNITS[i])
-            dropout = hp.Float(f"dense_dropout_{i}", 0.2, 0.7, default=0.4)
+            dropout = hp.Float(f"dense_dropout_{i}", 0.2, 0.7, default=DEFAULT_DENSE_DROPOUTS[i])
             l2 = hp.Float(f"dense_l2_{i}", 1e-4, 1e-2, sampling="log", default=1e-3)
         if i < n_layers:
             regularizer = regularizers.L2(l2)
