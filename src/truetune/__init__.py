@@ -1,1 +1,58 @@
-"""truetune: tune a Keras model, put the winner into its config, and know whether it really got better."""
+"""truetune: tune a Keras model, put the winner into its config, and know whether it really got better.
+
+The public API is loaded on first use: `import truetune` loads neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from truetune.api import tune
+    from truetune.data.dataset import Dataset
+    from truetune.errors import TruetuneError
+    from truetune.mapping import ConfigMapping
+    from truetune.results.apply import apply, undo
+    from truetune.results.export import BestHyperparameters
+    from truetune.results.result import Result
+    from truetune.study.options import SearchOptions
+    from truetune.task import Objective, Task
+
+_HOMES = {
+    "BestHyperparameters": "truetune.results.export",
+    "ConfigMapping": "truetune.mapping",
+    "Dataset": "truetune.data.dataset",
+    "Objective": "truetune.task",
+    "Result": "truetune.results.result",
+    "SearchOptions": "truetune.study.options",
+    "Task": "truetune.task",
+    "TruetuneError": "truetune.errors",
+    "apply": "truetune.results.apply",
+    "tune": "truetune.api",
+    "undo": "truetune.results.apply",
+}
+
+__all__ = [
+    "BestHyperparameters",
+    "ConfigMapping",
+    "Dataset",
+    "Objective",
+    "Result",
+    "SearchOptions",
+    "Task",
+    "TruetuneError",
+    "apply",
+    "tune",
+    "undo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'truetune' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

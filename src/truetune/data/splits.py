@@ -100,7 +100,7 @@ def _by_group(dataset: Dataset, fraction: float, seed: int) -> Candidates:
     """Several draws, so that one can be taken whose training part holds every class."""
     from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
-    n_groups = len(np.unique(dataset.groups))
+    n_groups = len(np.unique(np.asarray(dataset.groups)))
     placeholder = np.zeros(len(dataset))
     if not dataset.is_classification:
         yield from GroupShuffleSplit(5, test_size=fraction, random_state=seed).split(placeholder, groups=dataset.groups)

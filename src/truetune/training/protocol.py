@@ -40,7 +40,7 @@ class Request:
 
     number: int
     seed: int
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     load_from: Path | None = None
     save_to: Path | None = None
 

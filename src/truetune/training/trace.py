@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from typing import Any
@@ -33,10 +34,9 @@ def trace_space(hypermodel: Any) -> Space:
     _build_once(hypermodel, space, turn=0)
     turn = 1
     while turn < min(MOST_BUILDS, _most_values(space)):
-        try:
+        # A combination that cannot be built is one failed trial in the search, not the end of it.
+        with contextlib.suppress(BuildError):
             _build_once(hypermodel, space, turn)
-        except BuildError:
-            pass  # a combination that cannot be built is one failed trial in the search, not the end of it
         turn += 1
     return space
 

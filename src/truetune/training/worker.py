@@ -22,6 +22,7 @@ from truetune.data.shared import load_parts
 from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Value
 from truetune.training import protocol
+from truetune.training.tensorflow_start import prepare_environment
 
 if TYPE_CHECKING:
     from truetune.training.trial import Parts
@@ -51,21 +52,12 @@ class SupervisorGone(Exception):
 def main(connection: Connection, settings: WorkerSettings) -> None:
     """Entry point of the process."""
     _detach(settings.log)
-    prepare_tensorflow(settings.threads)
+    prepare_environment(settings.threads)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _serve(connection, settings)
     except (EOFError, BrokenPipeError, ConnectionError, SupervisorGone):
         os._exit(0)  # the supervisor has gone; there is nobody left to tell
-
-
-def prepare_tensorflow(threads: int | None = None) -> None:
-    """Silence TensorFlow and, where `threads` is given, bound its threads. Call before it is first imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # same numbers on every run
-    if threads is not None:
-        for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ[name] = str(threads)
 
 
 def _detach(log: Path) -> None:

@@ -1,0 +1,18 @@
+"""The command line: `truetune …`. Importing it loads click and nothing heavy; each command imports what it needs."""
+
+from __future__ import annotations
+
+import click
+
+from truetune.cli.commands import apply, doctor, status, train, undo, verify
+from truetune.cli.tune import plan, tune
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="truetune")
+def main() -> None:
+    """Tune a Keras model, put the winner into its config, and know whether it really got better."""
+
+
+for command in (tune, plan, apply, undo, train, verify, status, doctor):
+    main.add_command(command)

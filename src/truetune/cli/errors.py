@@ -1,0 +1,43 @@
+"""Errors as a person should see them: what was received, what was expected, what to do; no traceback."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from truetune.errors import BuildError, TruetuneError
+
+INTERRUPTED = 130
+
+
+def reported(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn truetune's errors into a message and an exit code, and Ctrl-C into what to type to go on."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except BuildError as error:
+            click.echo(f"{error.user_traceback}\nError: {error}", err=True)
+            raise SystemExit(error.exit_code) from None
+        except TruetuneError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:
+            click.echo(f"\nStopped; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
+            raise SystemExit(INTERRUPTED) from None
+
+    return run
+
+
+def typed() -> str:
+    """The command as it was typed, without `--fresh` (which would begin anew)."""
+    program = Path(sys.argv[0])
+    words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
+    return shlex.join([*words, *(word for word in sys.argv[1:] if word != "--fresh")])

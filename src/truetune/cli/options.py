@@ -1,0 +1,94 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+BEST = Path("models/best_hyperparameters.json")
+CONFIG = Path("src/config.py")
+
+
+def task_options(command: Command) -> Command:
+    """What to tune, and on which data."""
+    for option in reversed(_TASK):
+        command = option(command)
+    return command
+
+
+_TASK = (
+    click.option(
+        "--task",
+        "task_spec",
+        default=None,
+        metavar="NAME|FILE.py:ATTRIBUTE",
+        help="A task of truetune's, or a Task of your own.  [default: eeg-emotion]",
+    ),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Folder or file with the data.  [default: data/ when it is there]",
+    ),
+    click.option("--label", default=None, help="Column of the data to predict, where there are several."),
+    click.option("--sfreq", type=float, default=None, help="Sampling rate in Hz, where the data do not say it."),
+    click.option("--use-dummy-data", is_flag=True, help="Made-up EEG-like signals instead of data."),
+    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy or uar."),
+    click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
+)
+
+
+def search_options(command: Command) -> Command:
+    """How to search."""
+    for option in reversed(_SEARCH):
+        command = option(command)
+    return command
+
+
+_SEARCH = (
+    click.option("--method", default="keras-tuner", show_default=True, help="keras-tuner or optuna."),
+    click.option(
+        "--tuning-algorithm",
+        "algorithm",
+        default=None,
+        help="Of keras-tuner: bayesian, hyperband, random or grid; of optuna: tpe.  [default: the first]",
+    ),
+    click.option("--max-trials", type=int, default=30, show_default=True, help="Trials in the study in all."),
+    click.option("--workers", type=int, default=1, show_default=True, help="Trials at once; 0: in this process."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
+    click.option(
+        "--pruner",
+        default="median",
+        show_default=True,
+        help="Stops hopeless trials under optuna: none, median, hyperband or successive-halving.",
+    ),
+    click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
+    click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]"),
+    click.option(
+        "--directory",
+        type=click.Path(path_type=Path),
+        default=Path("models"),
+        show_default=True,
+        help="Where everything is written.",
+    ),
+    click.option("--fresh", is_flag=True, help="Archive an earlier study of this name and begin anew."),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="The config whose values are trial 0.  [default: src/config.py when it is there]",
+    ),
+)
+
+best_option = click.option(
+    "--best", type=click.Path(path_type=Path), default=BEST, show_default=True, help="The exported winner."
+)
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="The config file."
+)
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random.")

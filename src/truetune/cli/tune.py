@@ -1,0 +1,103 @@
+"""`truetune tune` and `truetune plan`."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from truetune.cli.errors import reported
+from truetune.cli.options import CONFIG, search_options, task_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from truetune.study.events import Observer
+    from truetune.study.options import SearchOptions
+    from truetune.task import Task
+
+
+@click.command()
+@task_options
+@search_options
+@click.option("--dry-run", is_flag=True, help="Show the plan and train nothing: the same as `truetune plan`.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=None, help="[default: <directory>/best_hyperparameters.json]"
+)
+@reported
+def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
+    """Search for the best hyperparameters and export them.
+
+    Running the same command again goes on where it was interrupted; a larger --max-trials extends the search.
+    """
+    from rich.console import Console
+
+    console = Console()
+    options = _options(chosen)
+    task = _task(chosen, options)
+    if dry_run:
+        _show_plan(console, task, options)
+        return
+    _tune(console, task, options, output or options.directory / "best_hyperparameters.json")
+
+
+@click.command()
+@task_options
+@search_options
+@reported
+def plan(**chosen: Any) -> None:
+    """Show the space, its size, the schedule and the time a search would take; train one timed epoch at most."""
+    from rich.console import Console
+
+    options = _options(chosen)
+    _show_plan(Console(), _task(chosen, options), options)
+
+
+def _options(chosen: dict[str, Any]) -> SearchOptions:
+    from truetune.study.options import SearchOptions
+
+    names = ("method", "algorithm", "max_trials", "workers", "seed", "pruner", "study_name", "storage", "directory")
+    config = chosen["config"] or (CONFIG if CONFIG.exists() else None)
+    return SearchOptions(**{name: chosen[name] for name in names}, fresh=chosen["fresh"], config=config)
+
+
+def _task(chosen: dict[str, Any], options: SearchOptions) -> Task:
+    from truetune.tasks.registry import TaskChoice
+
+    names = ("task_spec", "data", "label", "sfreq", "use_dummy_data", "objective", "epochs")
+    return TaskChoice(**{name: chosen[name] for name in names}).make(options.directory / "cache")
+
+
+def _tune(console: Console, task: Task, options: SearchOptions, output: Path) -> None:
+    from truetune.api import run_search
+    from truetune.report.summary import print_summary
+
+    with _screen(console, task) as observer:
+        _say_what(observer, task)
+        result = run_search(task, options, observer)
+    written = result.export(output)
+    print_summary(console, result, written, "truetune apply")
+
+
+def _say_what(observer: Observer, task: Task) -> None:
+    data = task.load()
+    made_up = " These data are made up: scores say nothing about a brain." if data.is_dummy else ""
+    who = "" if data.groups is None else f" of {len(set(data.groups.tolist()))} subjects"
+    observer.note(f"Task {task.name}: {data.kind}, {len(data)} rows{who}.{made_up}")
+
+
+def _screen(console: Console, task: Task) -> AbstractContextManager[Any]:
+    from truetune.report.screen import LiveScreen, PlainLines
+
+    if console.is_terminal:
+        return LiveScreen(console, task.objective, task.epochs)
+    return nullcontext(PlainLines(console, task.objective, task.epochs))
+
+
+def _show_plan(console: Console, task: Task, options: SearchOptions) -> None:
+    from truetune.planning import make_plan
+    from truetune.report.plan import print_plan
+
+    print_plan(console, make_plan(task, options))

@@ -1,0 +1,90 @@
+"""What a search would do and how long it would take, before it does it."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from truetune.api import opened
+from truetune.space import Space
+from truetune.study.events import Observer
+from truetune.study.options import SearchOptions
+from truetune.task import Task
+from truetune.training import protocol
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search would do.
+
+    Attributes:
+        space: what it would search.
+        schedule: lines that say how.
+        notes: what the data and today's configuration gave rise to.
+        timing: of the default model.
+        trials: how many.
+        epochs: trained at most, all trials together.
+        workers: at once.
+    """
+
+    space: Space
+    schedule: tuple[str, ...]
+    notes: tuple[str, ...]
+    timing: protocol.Timing
+    trials: int
+    epochs: int
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """At most: every trial like the default model, none stopped early; workers share the cores."""
+        each_start = self.timing.build_seconds + max(0.0, self.timing.first_epoch_seconds - self.timing.epoch_seconds)
+        return self.trials * each_start + self.epochs * self.timing.epoch_seconds
+
+    @property
+    def combinations(self) -> int | None:
+        """How many there are, conditions left aside; None where a range is continuous."""
+        sizes = [hp.grid() for hp in self.space.tunable().values()]
+        return None if any(s is None for s in sizes) else math.prod(len(s) for s in sizes if s is not None)
+
+
+def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
+    """Trace the space and time two epochs of the default model; nothing else is trained, no study is touched."""
+    from truetune.study.workers import ask_one
+
+    notes = _Notes()
+    with tempfile.TemporaryDirectory() as scratch:
+        elsewhere = replace(options, directory=Path(scratch), storage=None, fresh=False, workers=1)
+        with opened(task, elsewhere, notes) as session:
+            session.prepare_data()
+            with session.workers() as workers:
+                worker = next(iter(workers))
+                traced = ask_one(worker, protocol.Trace())
+                timed = ask_one(worker, protocol.TimeEpoch())
+            assert isinstance(traced, protocol.Traced)
+            assert isinstance(timed, protocol.Timed)
+            searcher = session.searcher(traced.space, [], {})
+    trials, epochs = _budget(task, options)
+    return SearchPlan(
+        traced.space, tuple(searcher.plan()), tuple(notes.lines), timed.timing, trials, epochs, max(1, options.workers)
+    )
+
+
+def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:
+    """Trials, and epochs at most of all of them together."""
+    if options.chosen_algorithm != "hyperband":
+        return options.max_trials, options.max_trials * task.epochs
+    from truetune.search.hyperband_plan import plan_hyperband
+
+    schedule = plan_hyperband(options.max_trials, task.epochs)
+    return schedule.trials, schedule.epochs_total
+
+
+class _Notes(Observer):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)

@@ -1,0 +1,54 @@
+"""Studies and their trials as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+
+from truetune.errors import StudyError
+from truetune.study.store import Store, open_storage
+
+
+def print_studies(console: Console, url: str) -> None:
+    """A row a study: finished, running, best."""
+    _check_there(url)
+    storage = open_storage(url)
+    table = Table("study", "trials", "complete", "pruned", "failed", "running", "best")
+    for name in sorted(optuna.get_all_study_names(storage)):
+        study = optuna.load_study(study_name=name, storage=storage)
+        trials = study.get_trials(deepcopy=False)
+        counts = [sum(t.state.name == state for t in trials) for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")]
+        best = f"{study.best_value:.4f} (trial {study.best_trial.number})" if counts[0] else "–"
+        table.add_row(name, str(len(trials)), *map(str, counts), best)
+    console.print(table)
+    storage.engine.dispose()
+
+
+def print_study(console: Console, url: str, name: str) -> None:
+    """A row a trial, with the reason of each failure.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    _check_there(url)
+    storage = open_storage(url)
+    known = sorted(optuna.get_all_study_names(storage))
+    storage.engine.dispose()
+    if name not in known:
+        raise StudyError(f"There is no study '{name}' in {url}. Expected one of: {', '.join(known) or 'none yet'}.")
+    store = Store.open_existing(url, name)
+    table = Table("trial", "state", "score", "epochs", "seconds", "parameters", "reason", title=name)
+    for t in store.trials():
+        score = "–" if t.score is None else f"{t.score:.4f}"
+        table.add_row(str(t.number), t.state, score, str(t.epochs), f"{t.seconds:.1f}", f"{t.parameters:,}", t.reason)
+    console.print(table)
+    store.close()
+
+
+def _check_there(url: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        raise StudyError(f"There is no study database at {path}. Run `truetune tune` first, or pass --storage.")

@@ -1,0 +1,36 @@
+"""What a person sees when a search has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from truetune.report.screen import scored
+from truetune.results.result import Result
+from truetune.results.select import count_states
+from truetune.space import Value
+
+
+def print_summary(console: Console, result: Result, written: Path, next_command: str) -> None:
+    """Best hyperparameters, where they were written, and what to type next."""
+    best = result.best
+    if best is None or best.score is None:
+        raise ValueError("print_summary needs a result with a finished trial")
+    counts = ", ".join(f"{n} {state}" for state, n in count_states(result.trials).items() if n)
+    console.print(f"\nBest {result.objective.name}: {scored(best)} after {best.best_epoch} epochs", style="bold")
+    console.print(f"Trials: {counts}", highlight=False)
+    baseline = result.trials[0]
+    if baseline.number != best.number:
+        console.print(f"Today's config: {scored(baseline)}", highlight=False)
+    console.print(_table(result.best_hyperparameters))
+    console.print(f"Best hyperparameters written to {written}", highlight=False, soft_wrap=True)
+    console.print(f"Next: {next_command}", style="bold", highlight=False, soft_wrap=True)
+
+
+def _table(values: dict[str, Value]) -> Table:
+    table = Table("hyperparameter", "value", title="Best hyperparameters", title_justify="left")
+    for name, value in values.items():
+        table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
+    return table

@@ -1,0 +1,27 @@
+"""What the study loop tells whoever watches: a live screen, plain lines, a test."""
+
+from __future__ import annotations
+
+from truetune.trial import Trial
+
+
+class Observer:
+    """Hears what happens; every method does nothing until it is overridden."""
+
+    def note(self, line: str) -> None:
+        """A line a person should read: what is resumed, what is planned, what went wrong."""
+
+    def search_started(self, finished: list[Trial], max_trials: int) -> None:
+        """`finished` are the trials of earlier runs."""
+
+    def trial_started(self, trial: Trial, worker: int) -> None:
+        """`worker` counts from 0."""
+
+    def epoch_ended(self, number: int, epoch: int, value: float) -> None:
+        """The objective of trial `number` after `epoch`."""
+
+    def trial_ended(self, trial: Trial, worker: int) -> None:
+        """In whatever state."""
+
+    def search_ended(self) -> None:
+        """No worker runs any more."""

@@ -1,0 +1,272 @@
+"""The life of each trial, as the supervisor sees it: proposed, built, accepted, trained, recorded.
+
+`Lifecycle` knows nothing of processes. `loop.py` calls it for trials in worker processes, or in this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from truetune.errors import BuildError, RepeatedFailure
+from truetune.search.base import Pause, Searcher
+from truetune.seeds import derive_seed
+from truetune.space import Hyperparameter, Space, Value
+from truetune.study.events import Observer
+from truetune.study.store import Store
+from truetune.training.protocol import Outcome, Request
+from truetune.trial import Suggestion, Trial, TrialState
+
+MOST_PROPOSALS = 50
+"""Proposals in a row that were all trained before; after so many the space counts as used up."""
+
+MOST_ATTEMPTS = 5
+"""How often a trial is started anew after the supervisor died while it ran."""
+
+FAILURES_IN_A_ROW = 3
+
+
+@dataclass
+class RunningTrial:
+    """One trial on its way.
+
+    Attributes:
+        number: 0, 1, ….
+        suggestion: what the searcher proposed, or what an interrupted trial had.
+        worker: who trains it.
+        answers: by key, all that the builder was told.
+        trial: what is recorded; None until the model is built.
+        earlier: the interrupted trial that is trained anew, if this is one.
+    """
+
+    number: int
+    suggestion: Suggestion
+    worker: int
+    answers: dict[str, Value] = field(default_factory=dict)
+    trial: Trial | None = None
+    earlier: Trial | None = None
+
+
+class Lifecycle:
+    """Proposes trials, answers their builders, records how they went.
+
+    Args:
+        searcher: restored already.
+        store: where everything is recorded.
+        space: as traced; grows when a builder asks for more.
+        max_trials: trials in all, those of earlier runs included.
+        seed: the study's.
+        checkpoints: folder for the checkpoints of trials that may be promoted.
+        observer: hears what happens.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        store: Store,
+        space: Space,
+        *,
+        max_trials: int,
+        seed: int,
+        checkpoints: Path,
+        observer: Observer,
+    ) -> None:
+        self._searcher, self._store, self._space = searcher, store, space
+        self._max_trials, self._seed, self._checkpoints, self._observer = max_trials, seed, checkpoints, observer
+        trials = store.trials()
+        self._interrupted = deque(t for t in trials if t.state is TrialState.RUNNING)
+        self._next_number = len(trials)
+        self._known = {_identity(t.values): t.number for t in trials if t.schedule.parent is None}
+        self._building: RunningTrial | None = None
+        self._exhausted = False
+        self._proposals = 0
+        self._failures: deque[str] = deque(maxlen=FAILURES_IN_A_ROW)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are trials left to start."""
+        return bool(self._interrupted) or (not self._exhausted and self._next_number < self._max_trials)
+
+    # Proposing
+
+    def next(self, worker: int) -> RunningTrial | None:
+        """The trial that `worker` should train now; None when there is none (or none yet)."""
+        if self._interrupted:
+            return self._again(self._interrupted.popleft(), worker)
+        if self._building is not None or self._exhausted or self._next_number >= self._max_trials:
+            return None
+        return self._propose(worker)
+
+    def _propose(self, worker: int) -> RunningTrial | None:
+        """One trial is built at a time, so that numbers are given in the order in which trials are recorded."""
+        suggestion = self._searcher.ask(self._next_number, self._proposals)
+        if suggestion is Pause.EXHAUSTED:
+            self._end_of_space()
+        if isinstance(suggestion, Pause):
+            return None
+        self._building = RunningTrial(self._next_number, suggestion, worker)
+        return self._building
+
+    def _again(self, earlier: Trial, worker: int) -> RunningTrial:
+        attempt = replace(earlier, attempt=earlier.attempt + 1)
+        self._store.restart(attempt)
+        return RunningTrial(
+            earlier.number, Suggestion(earlier.values, earlier.schedule), worker, dict(earlier.values), earlier=attempt
+        )
+
+    def _end_of_space(self) -> None:
+        if not self._exhausted:
+            self._observer.note(
+                f"Nothing is left to try: the space (or the schedule) is used up after {self._next_number} trials."
+            )
+        self._exhausted = True
+
+    def request(self, running: RunningTrial) -> Request:
+        """What the worker is sent."""
+        schedule = running.suggestion.schedule
+        load_from = None if schedule.parent is None else self._checkpoint(schedule.parent)
+        if load_from is not None and not load_from.exists():
+            self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {load_from.name} is gone.")
+            schedule, load_from = replace(schedule, initial_epoch=0), None
+        save_to = None if schedule.bracket is None else self._checkpoint(running.number)
+        return Request(running.number, self._trial_seed(running.number), schedule, load_from, save_to)
+
+    def give_up(self, running: RunningTrial) -> bool:
+        """Whether an interrupted trial was started so often that it is closed instead of trained again."""
+        if running.earlier is None or running.earlier.attempt <= MOST_ATTEMPTS:
+            return False
+        running.trial = running.earlier
+        reason = f"the search died {MOST_ATTEMPTS + 1} times while this trial ran"
+        self.ended(running, Outcome(TrialState.FAILED, reason=reason))
+        return True
+
+    # While it is built and trained
+
+    def answer(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
+        """The value the builder gets. Raises SpaceError when the hyperparameter is declared wrongly."""
+        known = len(self._space)
+        key = self._space.add(hyperparameter)
+        if len(self._space) > known:
+            self._store.discover(key, hyperparameter)
+        if key in running.answers:
+            return running.answers[key]
+        if key in running.suggestion.values:
+            value = running.suggestion.values[key]
+        else:
+            value = self._searcher.answer(running.number, key, hyperparameter)
+        running.answers[key] = value
+        if running.trial is not None:
+            running.trial = replace(running.trial, values=dict(running.answers))
+            self._store.add_value(running.number, key, hyperparameter, value)
+        return value
+
+    def built(self, running: RunningTrial, names: Mapping[str, Value], parameters: int) -> bool:
+        """Accept the built model (True), or refuse values that were trained before (False)."""
+        if running.earlier is not None:
+            running.trial = replace(running.earlier, parameters=parameters)
+            self._observer.trial_started(running.trial, running.worker)
+            return True
+        used = self._used(running, names)
+        if running.suggestion.schedule.parent is None and _identity(used) in self._known:
+            self._searcher.retract(running.number)
+            return False
+        self._record_start(running, used, parameters)
+        return True
+
+    def _used(self, running: RunningTrial, names: Mapping[str, Value]) -> dict[str, Value]:
+        return {key: value for key, value in running.answers.items() if self._space[key].name in names}
+
+    def _record_start(self, running: RunningTrial, values: dict[str, Value], parameters: int) -> None:
+        running.answers = values
+        running.trial = Trial(
+            running.number,
+            TrialState.RUNNING,
+            dict(values),
+            schedule=running.suggestion.schedule,
+            seed=self._trial_seed(running.number),
+            parameters=parameters,
+        )
+        self._searcher.accept(running.number, dict(values))
+        self._store.start(running.trial, self._space)
+        self._known.setdefault(_identity(values), running.number)
+        self._building, self._proposals = None, 0
+        self._next_number += 1
+        self._observer.trial_started(running.trial, running.worker)
+
+    def epoch(self, running: RunningTrial, epoch: int, value: float) -> bool:
+        """Record the objective after `epoch`; True: stop the trial."""
+        assert running.trial is not None
+        running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
+        self._store.report(running.number, epoch, value)
+        self._observer.epoch_ended(running.number, epoch, value)
+        return self._searcher.report(running.number, epoch, value)
+
+    # Ending
+
+    def ended(self, running: RunningTrial, outcome: Outcome | None) -> None:
+        """Record the end of a trial; `outcome` is None for a duplicate, which is proposed anew.
+
+        Raises:
+            BuildError: trial 0 could not be built.
+            RepeatedFailure: one trial too many failed for the same reason.
+        """
+        if outcome is None:
+            self._repropose()
+            return
+        if outcome.stage == "build" and running.number == 0 and outcome.traceback:
+            raise BuildError(f"The builder raised {outcome.reason}", outcome.traceback)
+        if running.trial is None:
+            self._record_start(running, dict(running.answers), parameters=0)
+        assert running.trial is not None
+        trial = replace(
+            running.trial,
+            state=outcome.state,
+            score=outcome.score,
+            epochs=outcome.epochs,
+            best_epoch=outcome.best_epoch,
+            seconds=outcome.seconds,
+            reason=outcome.reason,
+        )
+        self._store.finish(trial, self._space, outcome.history)
+        self._searcher.tell(trial)
+        self._discard_checkpoints(trial)
+        self._observer.trial_ended(trial, running.worker)
+        self._watch_failures(trial)
+
+    def _repropose(self) -> None:
+        self._building = None
+        self._proposals += 1
+        if self._proposals >= MOST_PROPOSALS:
+            self._end_of_space()
+
+    def _discard_checkpoints(self, trial: Trial) -> None:
+        """A parent's checkpoint has served once its promotion has ended, a failed trial's never will."""
+        if trial.schedule.parent is not None:
+            self._checkpoint(trial.schedule.parent).unlink(missing_ok=True)
+        if trial.state is TrialState.FAILED:
+            self._checkpoint(trial.number).unlink(missing_ok=True)
+
+    def _watch_failures(self, trial: Trial) -> None:
+        if trial.state is not TrialState.FAILED:
+            self._failures.clear()
+            return
+        self._failures.append(re.sub(r"\d+", "#", trial.reason))
+        if len(self._failures) == FAILURES_IN_A_ROW and len(set(self._failures)) == 1:
+            raise RepeatedFailure(
+                f"{FAILURES_IN_A_ROW} trials in a row failed for the same reason: {trial.reason}. The search stopped; "
+                "mend it and run the same command again to go on."
+            )
+
+    def _checkpoint(self, number: int) -> Path:
+        return self._checkpoints / f"trial_{number:05d}.npz"
+
+    def _trial_seed(self, number: int) -> int:
+        """A promoted trial goes on with fresh shuffling; its weights come from the checkpoint."""
+        return derive_seed(self._seed, "trial", number)
+
+
+def _identity(values: Mapping[str, Value]) -> frozenset[tuple[str, Value]]:
+    return frozenset(values.items())

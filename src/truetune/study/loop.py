@@ -1,0 +1,125 @@
+"""Runs trials until the budget is used: in worker processes, or in this one for a debugger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from truetune.errors import SearchStopped, TruetuneError
+from truetune.space import Hyperparameter, Value
+from truetune.study.lifecycle import Lifecycle, RunningTrial
+from truetune.study.workers import Worker, WorkerDied, Workers, raise_refusal
+from truetune.training import protocol
+from truetune.trial import TrialState
+
+if TYPE_CHECKING:
+    from truetune.training.trial import Parts
+
+WAIT_SECONDS = 1.0
+"""How long the supervisor sleeps at most; it wakes at once for a message, a death or Ctrl-C."""
+
+
+def run_in_workers(lifecycle: Lifecycle, workers: Workers) -> None:
+    """Keep every worker busy until nothing is left to do.
+
+    Raises:
+        SpaceError, ObjectiveError, BuildError: what no further trial can mend.
+        RepeatedFailure: several trials in a row failed for the same reason.
+        SearchStopped: a worker cannot even start.
+    """
+    loop = _Loop(lifecycle, workers)
+    while loop.dispatch():
+        for worker in workers.wait(WAIT_SECONDS):
+            loop.hear(worker)
+
+
+class _Loop:
+    def __init__(self, lifecycle: Lifecycle, workers: Workers) -> None:
+        self._lifecycle, self._workers = lifecycle, workers
+        self._running: dict[int, RunningTrial] = {}
+        self._failed_starts = 0
+
+    def dispatch(self) -> bool:
+        """Give idle workers something to do; False when all is done."""
+        for worker in self._workers.idle():
+            running = self._lifecycle.next(worker.index)
+            while running is not None and self._lifecycle.give_up(running):
+                running = self._lifecycle.next(worker.index)
+            if running is not None:
+                self._running[worker.index] = running
+                worker.send(self._lifecycle.request(running))
+        starting = not any(worker.ready for worker in self._workers)
+        return bool(self._running) or (starting and self._lifecycle.has_more)
+
+    def hear(self, worker: Worker) -> None:
+        """Handle one message of `worker`, or its death."""
+        try:
+            message = worker.receive()
+        except WorkerDied as death:
+            self._bury(worker, death.reason)
+            return
+        running = self._running.get(worker.index)
+        if isinstance(message, protocol.Refused):
+            raise_refusal(message)
+        elif isinstance(message, protocol.Ready):
+            worker.ready, worker.busy, self._failed_starts = True, False, 0
+        elif running is not None and isinstance(message, protocol.Ended):
+            self._end(worker, running, message)
+        elif running is not None:
+            worker.send(_reply(self._lifecycle, running, message))
+
+    def _end(self, worker: Worker, running: RunningTrial, message: protocol.Ended) -> None:
+        worker.busy = False
+        del self._running[worker.index]
+        self._lifecycle.ended(running, message.outcome)
+        if worker.has_grown(message.memory):
+            worker.restart()
+
+    def _bury(self, worker: Worker, reason: str) -> None:
+        """A dead worker costs the trial it had, and is replaced."""
+        running = self._running.pop(worker.index, None)
+        self._failed_starts += not worker.ready
+        if self._failed_starts >= 3:
+            raise SearchStopped(f"A worker cannot start: {reason}. Its output is in the study's folder, worker-*.log.")
+        worker.restart()
+        if running is not None:
+            self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason))
+
+
+def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:
+    """What the trial asked for; bad input goes back to the worker, which ends the trial with it."""
+    try:
+        if isinstance(message, protocol.AskValue):
+            return protocol.Reply(lifecycle.answer(running, message.hyperparameter))
+        if isinstance(message, protocol.Built):
+            return protocol.Reply(lifecycle.built(running, message.values, message.parameters))
+        assert isinstance(message, protocol.Epoch), message
+        return protocol.Reply(lifecycle.epoch(running, message.epoch, message.value))
+    except TruetuneError as error:
+        return protocol.Reply(None, error)
+
+
+def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, parts: Parts) -> None:
+    """Train one trial after the other in this process, where a debugger can stop in the builder."""
+    from truetune.training.worker import run_request
+
+    while (running := lifecycle.next(worker=0)) is not None:
+        if lifecycle.give_up(running):
+            continue
+        ended = run_request(task, parts, lifecycle.request(running), _DirectHost(lifecycle, running))
+        assert isinstance(ended, protocol.Ended)
+        lifecycle.ended(running, ended.outcome)
+
+
+class _DirectHost(protocol.Host):
+    def __init__(self, lifecycle: Lifecycle, running: RunningTrial) -> None:
+        self._lifecycle, self._running = lifecycle, running
+
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        return self._lifecycle.answer(self._running, hyperparameter)
+
+    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
+        return self._lifecycle.built(self._running, values, parameters)
+
+    def epoch(self, epoch: int, value: float) -> bool:
+        return self._lifecycle.epoch(self._running, epoch, value)

@@ -1,0 +1,85 @@
+"""What a person may choose about a search."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from truetune.errors import InputError
+
+ALGORITHMS: Mapping[str, tuple[str, ...]] = {
+    "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
+    "optuna": ("tpe",),
+}
+"""The algorithms of each method; the first is its default."""
+
+PRUNERS = ("median", "none", "hyperband", "successive-halving")
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search.
+
+    Attributes:
+        method: "keras-tuner" or "optuna".
+        algorithm: one of `ALGORITHMS[method]`; None takes the first.
+        max_trials: trials in the study in all, those of earlier runs included.
+        workers: processes that train at once; 0 trains in this process.
+        seed: of everything.
+        study_name: None makes one from the task's and the algorithm's name.
+        storage: database URL; None is `<directory>/tuning/optuna.db`.
+        directory: where everything is written.
+        fresh: archive an earlier study of that name and begin anew.
+        pruner: one of `PRUNERS`; under Optuna only.
+        config: the config.py whose values are trial 0; None takes the builder's defaults.
+    """
+
+    method: str = "optuna"
+    algorithm: str | None = None
+    max_trials: int = 30
+    workers: int = 1
+    seed: int = 0
+    study_name: str | None = None
+    storage: str | None = None
+    directory: Path = Path("models")
+    fresh: bool = False
+    pruner: str = "median"
+    config: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory))
+        if self.config is not None:
+            object.__setattr__(self, "config", Path(self.config))
+        _one_of("method", self.method, tuple(ALGORITHMS))
+        if self.algorithm is not None:
+            _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
+        _one_of("pruner", self.pruner, PRUNERS)
+        if self.max_trials < 1:
+            raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
+        if self.workers < 0:
+            raise InputError(f"workers={self.workers} was given. Expected 0 (train in this process) or more.")
+        if self.seed < 0:
+            raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
+        if self.study_name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", self.study_name.strip(".")):
+            raise InputError(
+                f"The study name is {self.study_name!r}. Expected up to 100 letters, digits, '_', '-' and '.' "
+                "(it becomes a folder name)."
+            )
+
+    @property
+    def chosen_algorithm(self) -> str:
+        return self.algorithm or ALGORITHMS[self.method][0]
+
+    def name_for(self, task_prefix: str, is_dummy: bool) -> str:
+        """The study's name: `emotion_recognition_optuna`, `emotion_recognition_hyperband`, …"""
+        if self.study_name is not None:
+            return self.study_name
+        suffix = "_dummy" if is_dummy else ""
+        return f"{task_prefix}_{'optuna' if self.method == 'optuna' else self.chosen_algorithm}{suffix}"
+
+
+def _one_of(what: str, received: str, known: tuple[str, ...]) -> None:
+    if received not in known:
+        raise InputError(f"The {what} {received!r} does not exist. Expected one of: {', '.join(known)}.")

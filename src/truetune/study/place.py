@@ -1,0 +1,143 @@
+"""Where a study lives on disk, who may write to it, and whether it still fits the command."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from truetune.atomic import storage_error
+from truetune.errors import StudyError
+from truetune.space import Space
+from truetune.study.store import sqlite_url
+
+WAY_OUT = (
+    "Use what the study was made with, or start anew with --fresh (the earlier study is archived), or choose another "
+    "--study-name."
+)
+
+
+@dataclass(frozen=True)
+class StudyPlace:
+    """Paths of one study.
+
+    Attributes:
+        directory: e.g. `models`.
+        name: of the study.
+        url: of the database.
+    """
+
+    directory: Path
+    name: str
+    url: str
+
+    @classmethod
+    def of(cls, directory: Path, name: str, storage: str | None) -> StudyPlace:
+        return cls(directory, name, storage or sqlite_url(directory / "tuning" / "optuna.db"))
+
+    @property
+    def folder(self) -> Path:
+        """Beside the database: the seal, logs, checkpoints, KerasTuner's project."""
+        return self.directory / "tuning" / self.name
+
+    @property
+    def seal(self) -> Path:
+        return self.folder / "seal.json"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def keras_tuner(self) -> Path:
+        return self.folder / "keras_tuner"
+
+    def make(self) -> None:
+        """Create the folder. Raises StorageError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(self.folder, error) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out; the system drops the lock when this one dies.
+
+        Raises:
+            StudyError: another process has it.
+        """
+        lock = filelock.FileLock(self.folder / "supervisor.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise StudyError(
+                f"Another process is tuning study '{self.name}'. Wait for it to end, or use another --study-name."
+            ) from None
+        except OSError as error:
+            raise storage_error(self.folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def archive(self) -> Path | None:
+        """Move the files of an earlier study aside, all but the lock; None where there were none."""
+        earlier = [path for path in self.folder.iterdir() if path.name != "supervisor.lock"]
+        if not earlier:
+            return None
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+        kept = self.folder.with_name(f"{self.name}_archived_{stamp}")
+        kept.mkdir()
+        for path in earlier:
+            path.rename(kept / path.name)
+        return kept
+
+    def clear_scratch(self) -> None:
+        """Remove what only a running search needs."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a study that was made from something else.
+
+    Raises:
+        StudyError: with every difference, and the ways out.
+    """
+    labels = {
+        "method": "method",
+        "algorithm": "tuning algorithm",
+        "objective": "objective",
+        "seed": "seed",
+        "epochs": "epochs",
+        "data": "data",
+    }
+    lines = [
+        f"{label}: was {_shown(before[key])}, now {_shown(now[key])}"
+        for key, label in labels.items()
+        if key in now and key in before and before[key] != now[key]
+    ]
+    if "space" in before and "space" in now:
+        changed = Space.from_config(before["space"]).differences(Space.from_config(now["space"]))
+        lines += [f"search space: {line}" for line in changed]
+    if lines:
+        raise StudyError("\n".join([f"Study '{name}' was made with something else:", *_indent(lines), WAY_OUT]))
+
+
+def _indent(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    return str(value)

@@ -1,0 +1,60 @@
+"""Starting TensorFlow without its noise, with the threads it should use.
+
+TensorFlow 2.21 prints to the file descriptor of stderr before any Python-level or environment setting
+(`TF_CPP_MIN_LOG_LEVEL` included) takes effect, so the descriptor itself is turned away while it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def prepare_environment(threads: int | None = None) -> None:
+    """Environment that TensorFlow reads when it is first imported.
+
+    Args:
+        threads: within one operation; None leaves them to TensorFlow.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if threads is not None:
+        for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow, Keras and KerasTuner quietly; at once where they are loaded already."""
+    if "keras_tuner" in sys.modules:
+        return
+    prepare_environment()
+    with _stderr_set_aside():
+        import truetune.hyperparameters  # noqa: F401
+
+
+@contextmanager
+def _stderr_set_aside() -> Iterator[None]:
+    """What was printed meanwhile is shown only when an exception makes it worth reading."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as aside:
+        kept = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def devices() -> list[str]:
+    """Names of the devices that TensorFlow sees, e.g. `CPU:0`."""
+    start_tensorflow()
+    import tensorflow as tf
+
+    return [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
