@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from truetune.search.values import tidy_grid
 from truetune.space import Hyperparameter, Value
 
 
@@ -59,7 +60,7 @@ def _range(hyperparameter: Hyperparameter, log: bool, step: float | None) -> Bas
 
 
 def _by_index(hyperparameter: Hyperparameter) -> Encoding:
-    grid = hyperparameter.grid() or ()
+    grid = tidy_grid(hyperparameter) or ()
 
     def encode(value: Value) -> Value:
         return min(range(len(grid)), key=lambda index: abs(float(grid[index]) - float(value)))

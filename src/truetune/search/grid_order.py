@@ -17,6 +17,7 @@ import zlib
 from functools import lru_cache
 
 from truetune.errors import SpaceError
+from truetune.search.values import tidy_grid
 from truetune.space import Hyperparameter, Space, Value
 
 SHUFFLED = 1000
@@ -52,7 +53,7 @@ class GridOrder:
 
 
 def _grid(hyperparameter: Hyperparameter) -> tuple[Value, ...]:
-    grid = hyperparameter.grid()
+    grid = tidy_grid(hyperparameter)
     if grid is None:
         raise SpaceError(
             f"Hyperparameter '{hyperparameter.name}' has the continuous range {hyperparameter.describe()}. Grid search "

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState as OptunaState
 
 from truetune.search.base import Pause, Searcher, SearchProblem
-from truetune.search.distributions import encoding
+from truetune.search.distributions import Encoding, encoding
 from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
 from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
 from truetune.seeds import derive_seed
@@ -70,29 +70,48 @@ class TPESearcher(Searcher):
         return Suggestion(first_values(self._problem, self._space) if _is_first(number, attempt) else {})
 
     def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
+        """Also after `accept`: a HyperModel may ask in `fit` for what it did not ask for in `build`."""
         self._space.entries.setdefault(key, hyperparameter)
         if hyperparameter.kind == "Fixed":
             return hyperparameter.choices[0]
         if number == 0 and self._is_first_proposal():
-            return first_value(self._problem, key, hyperparameter)
-        self._study.sampler = self._samplers[number]
+            value = first_value(self._problem, key, hyperparameter)
+            self._enter(number, {key: value})
+            return value
         code = encoding(hyperparameter)
+        if number not in self._building:
+            return self._answer_again(number, key, code)
+        self._study.sampler = self._samplers[number]
         return code.decode(_suggest(self._building[number], key, code.distribution))
 
+    def _answer_again(self, number: int, key: str, code: Encoding) -> Value:
+        """For a trial of an earlier run, which has no sampler any more."""
+        sampler = optuna.samplers.RandomSampler(seed=derive_seed(self._problem.seed, "tpe", number, key))
+        drawn = sampler.sample_independent(self._study, self._frozen(number), key, code.distribution)
+        value = code.decode(drawn)
+        self._enter(number, {key: value})
+        return value
+
     def retract(self, number: int) -> None:
-        self._building.pop(number)
-        self._samplers.pop(number)
-        self._study.tell(self._numbers.pop(number), state=OptunaState.FAIL)
+        self._study.tell(self._numbers[number], state=OptunaState.FAIL)
+        self._forget(number)
+        del self._numbers[number]
 
     def accept(self, number: int, values: dict[str, Value]) -> None:
-        trial = self._building.pop(number)
-        self._samplers.pop(number)
-        known = self._frozen(number).params
+        self._enter(number, values)
+
+    def _enter(self, number: int, values: Mapping[str, Value]) -> None:
+        """Note values that the sampler did not draw itself."""
+        trial = self._frozen(number)
         for key, value in self._encoded(values).items():
-            if key not in known:
+            if key not in trial.params:
                 distribution = encoding(self._space[key]).distribution
                 internal = distribution.to_internal_repr(value)
                 self._storage.set_trial_param(trial._trial_id, key, internal, distribution)
+
+    def _forget(self, number: int) -> None:
+        self._building.pop(number, None)
+        self._samplers.pop(number, None)
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         if not math.isfinite(value):
@@ -101,8 +120,7 @@ class TPESearcher(Searcher):
         return bool(self._study.pruner.prune(self._study, self._frozen(number)))
 
     def tell(self, trial: Trial) -> None:
-        self._building.pop(trial.number, None)
-        self._samplers.pop(trial.number, None)
+        self._forget(trial.number)
         score = final_score(trial)
         if score is None:
             self._study.tell(self._numbers[trial.number], state=OptunaState.FAIL)

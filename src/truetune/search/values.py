@@ -27,8 +27,23 @@ def natural(hyperparameter: Hyperparameter, value: Value) -> Value:
         return bool(value)
     if hyperparameter.kind in ("Choice", "Fixed"):
         return next((choice for choice in hyperparameter.choices if choice == value), hyperparameter.default)
-    typed: Value = round(float(value)) if hyperparameter.kind == "Int" else float(value)
-    return typed if hyperparameter.contains(typed) else hyperparameter.nearest(typed)
+    low, high = float(hyperparameter.low or 0.0), float(hyperparameter.high or 0.0)
+    number = min(max(float(value), low), high)
+    if hyperparameter.kind == "Int" and hyperparameter.step in (None, 1):
+        return round(number)
+    grid = tidy_grid(hyperparameter)
+    return number if grid is None else min(grid, key=lambda point: abs(float(point) - number))
+
+
+def tidy_grid(hyperparameter: Hyperparameter) -> tuple[Value, ...] | None:
+    """The grid without rounding noise: 0.3, where three steps of 0.1 are 0.30000000000000004.
+
+    Otherwise a default written as 0.3 and the grid's own value would count as two configurations.
+    """
+    grid = hyperparameter.grid()
+    if grid is None or hyperparameter.kind != "Float":
+        return grid
+    return tuple(float(f"{value:.12g}") for value in grid)
 
 
 def first_value(problem: SearchProblem, key: str, hyperparameter: Hyperparameter) -> Value:

@@ -72,19 +72,20 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):  # ty
         return next((decoded[index] for index in order if not self._duplicate(decoded[index])), None)
 
     def _fit(self, embedding: Embedding) -> None:
-        """Learn from the finished trials; running ones count as the model's own pessimistic guess.
+        """Learn from the finished trials; running and failed ones count as the model's own pessimistic guess.
 
-        KerasTuner asks the model for that guess before it was ever fitted.
+        KerasTuner asks the model for that guess before it was ever fitted. It leaves failed trials out, so that their
+        neighbourhood stays unknown and thereby attractive.
         """
         finished = self.completed()
         x = np.array([embedding.encode(entry.values) for entry in finished])
         y = np.array([float(entry.score or 0.0) for entry in finished])
         y = -y if self.problem.direction == "max" else y
         self.gpr = self._learn_kernel(x, y)
-        running = [embedding.encode(entry.values) for entry in self.running()]
-        if running:
-            mean, deviation = self.gpr.predict(np.array(running), return_std=True)
-            self._fit_known_kernel(np.vstack([x, running]), np.append(y, mean + deviation))
+        guessed = [embedding.encode(entry.values) for entry in self.unscored()]
+        if guessed:
+            mean, deviation = self.gpr.predict(np.array(guessed), return_std=True)
+            self._fit_known_kernel(np.vstack([x, guessed]), np.append(y, mean + deviation))
 
     def _learn_kernel(self, x: Array, y: Array) -> Any:
         self.gpr = self._make_gpr()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from truetune.hyperparameters import to_keras_tuner
-from truetune.search.values import natural
+from truetune.search.values import natural, tidy_grid
 from truetune.space import Hyperparameter, Value
 
 
@@ -19,7 +19,7 @@ class Dimension:
     def __init__(self, hyperparameter: Hyperparameter) -> None:
         self.hyperparameter = hyperparameter
         self.twin = to_keras_tuner(hyperparameter)
-        self._grid = hyperparameter.grid()
+        self._grid = tidy_grid(hyperparameter)
         self._indices = {value: index for index, value in enumerate(self._grid or ())}
 
     @property
@@ -36,7 +36,7 @@ class Dimension:
         """Of `value`, which lies in the range; on a grid, the middle of its share of [0, 1]."""
         if self._grid is None:
             return min(max(float(self.twin.value_to_prob(value)), 0.0), 1.0)
-        known = value if value in self._indices else self.hyperparameter.nearest(value)
+        known = value if value in self._indices else natural(self.hyperparameter, value)
         return (self._indices[known] + 0.5) / len(self._grid)
 
     def draw(self, seed: int) -> Value:

@@ -30,6 +30,7 @@ class Entry:
 
     number: int
     values: dict[str, Value]
+    proposal: dict[str, Value]
     schedule: Schedule
     twin: OracleTrial
     score: float | None = None
@@ -116,20 +117,25 @@ class SearchOracle:
         return repeats(values, self.taken()) or values in self.retracted
 
     def taken(self) -> list[dict[str, Value]]:
-        return [entry.values for entry in self.entries.values()]
+        """Values not to be proposed again. A running trial may still ask (in `fit`) for the rest of its proposal."""
+        return [
+            entry.values if entry.state.is_finished else {**entry.proposal, **entry.values}
+            for entry in self.entries.values()
+        ]
 
     def completed(self) -> list[Entry]:
         """What search may learn from, by number."""
         return [entry for _, entry in sorted(self.entries.items()) if entry.score is not None]
 
-    def running(self) -> list[Entry]:
-        return [entry for _, entry in sorted(self.entries.items()) if entry.state is TrialState.RUNNING]
+    def unscored(self) -> list[Entry]:
+        """What runs or failed, by number."""
+        return [entry for _, entry in sorted(self.entries.items()) if entry.score is None]
 
     def open(self, number: int, values: dict[str, Value], schedule: Schedule) -> None:
         """Enter a proposal as a running trial."""
         hyperparameters = self.hyperparameters.copy()
         twin = OracleTrial(hyperparameters, trial_id=trial_id(number), status="RUNNING")
-        self.entries[number] = Entry(number, values, schedule, twin)
+        self.entries[number] = Entry(number, values, values, schedule, twin)
         self.trials[twin.trial_id] = twin
         self.set_values(number, values)
 
@@ -152,13 +158,14 @@ class SearchOracle:
     def withdraw(self, number: int) -> None:
         """Forget a proposal, but never make it again."""
         entry = self.entries.pop(number)
-        self.retracted.append(entry.values)
+        self.retracted.append(entry.proposal)
         self.trials.pop(entry.twin.trial_id)
 
     def close(self, trial: Trial) -> None:
         """Enter how a trial ended. NaN and infinity are failures: KerasTuner would read an infinite score as 0."""
         entry = self.entries[trial.number]
         entry.state, entry.score = trial.state, final_score(trial)
+        self.set_values(trial.number, dict(trial.values))
         self.ongoing_trials.pop(f"trial {trial.number}", None)
         self.end_order.append(entry.twin.trial_id)
         entry.twin.score = entry.score
