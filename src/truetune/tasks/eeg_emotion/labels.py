@@ -80,13 +80,17 @@ def from_ratings(valence: Array, arousal: Array) -> dict[str, Array]:
     central = (np.abs(valence - RATING_CENTRE) <= NEUTRAL_RADIUS) & (np.abs(arousal - RATING_CENTRE) <= NEUTRAL_RADIUS)
     rules = [central, ~pleased, ~stirred, arousal > valence]
     emotion = np.select(rules, [NEUTRAL, SAD, RELAXED, FOCUSED], default=HAPPY)
-    return {"valence": pleased.astype(np.int64), "arousal": stirred.astype(np.int64), MAIN_HEAD: emotion.astype(np.int64)}
+    return {
+        "valence": pleased.astype(np.int64),
+        "arousal": stirred.astype(np.int64),
+        MAIN_HEAD: emotion.astype(np.int64),
+    }
 
 
 def encode(values: Arrays, name: str | None = None) -> Labels:
     """Labels as integers with class names, from a column of numbers or of words, or from the three heads.
 
-    - A mapping is taken as the three heads; `name` ("valence", "arousal", "emotion") chooses one of them as plain label.
+    - A mapping is taken as the three heads; `name` ("valence", "arousal", "emotion") chooses one as plain label.
     - Whole numbers that run to 4, or the five emotions by name, are emotions and get three heads; so does every column
       that is called "emotion".
     - Other whole numbers must be 0…k-1 without a gap, and are a plain label.
@@ -150,6 +154,9 @@ def _encode_words(values: Array, name: str | None) -> Labels:
     words = np.array([str(value).strip() for value in values])
     lower = np.char.lower(words) if len(words) else words
     found = set(lower.tolist())
+    numbers = {str(number) for number in range(len(CLASS_NAMES))}
+    if found == numbers or (name == MAIN_HEAD and found <= numbers):
+        return Labels(three_heads(words.astype(np.int64)), CLASS_NAMES, MAIN_HEAD)
     if found == set(CLASS_NAMES) or (name == MAIN_HEAD and found <= set(CLASS_NAMES)):
         return Labels(three_heads(np.array([CLASS_NAMES.index(word) for word in lower])), CLASS_NAMES, MAIN_HEAD)
     classes, codes = np.unique(words, return_inverse=True)
@@ -184,7 +191,7 @@ def _rating(name: str, values: Array) -> Array:
 def _not_whole(values: Array) -> Array:
     if values.dtype.kind != "f":
         return values
-    return values[~(np.isfinite(values) & (values == np.round(values)))]
+    return np.asarray(values[~(np.isfinite(values) & (values == np.round(values)))])
 
 
 def _some(values: Any) -> str:

@@ -90,7 +90,7 @@ class Recordings:
                 raise DataError(f"{len(column)} {name} for {len(self)} epochs{where}. Expected one per epoch.")
 
     def _check_values(self, where: str) -> None:
-        bad = ~np.isfinite(self.signals).all(axis=(0, 2))
+        bad = np.asarray(~np.isfinite(self.signals).all(axis=(0, 2)))
         if bad.any():
             names = ", ".join(name for name, is_bad in zip(self.ch_names, bad, strict=True) if is_bad)
             raise DataError(
@@ -144,7 +144,8 @@ def band_pass(signal: Array, sfreq: float) -> Array:
     """
     import mne
 
-    if signal.shape[-1] < 10 * sfreq:
+    # NaN would spread over the whole channel; left alone, it is found and named later.
+    if signal.shape[-1] < 10 * sfreq or not np.isfinite(signal).all():
         return signal
     low, high = BAND_PASS
     upper = high if high < 0.45 * sfreq else None

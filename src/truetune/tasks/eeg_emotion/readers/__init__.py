@@ -1,0 +1,99 @@
+"""From a file or folder to a dataset: which format it is, and what is in it.
+
+Importing this loads neither MNE nor pandas nor SciPy; each reader loads what it needs when it reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from truetune.data.dataset import Dataset
+from truetune.errors import DataError
+from truetune.tasks.eeg_emotion.readers import arrays, deap, dreamer, feature_tables, raw, seed, tables
+from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions
+
+# In this order: a folder of raw recordings may hold a labels.csv, which is no table of signals.
+READERS: dict[str, Reader] = {
+    "arrays": arrays.READER,
+    "deap": deap.READER,
+    "seed": seed.READER,
+    "dreamer": dreamer.READER,
+    "raw": raw.READER,
+    "tables": tables.READER,
+    "feature_tables": feature_tables.READER,
+}
+
+
+def load(
+    path: str | Path,
+    label: str | None = None,
+    groups: str | None = None,
+    cache_dir: str | Path | None = None,
+    *,
+    sfreq: float | None = None,
+    window_seconds: float | None = None,
+) -> Dataset:
+    """The features, labels and identities in a file or folder of any known format, checked.
+
+    Args:
+        label: which label to learn, where there are several: a column's name, or "valence", "arousal" or "emotion"
+            for data with ratings. Emotions 0…4 are loaded with three heads.
+        groups: which identity never crosses a split, e.g. "session"; None is "subject" where it is known.
+        cache_dir: folder for extracted features; None keeps none.
+        sfreq: samples per second, Hz, for tables that do not tell.
+        window_seconds: length of the windows that longer trials are cut into; None: 4 s, or the shortest trial.
+
+    Raises:
+        DataError: the path does not exist, no format fits, or what is in it cannot be used.
+    """
+    path = Path(path)
+    options = ReadOptions(label, sfreq, window_seconds, None if cache_dir is None else Path(cache_dir))
+    _check_options(options)
+    dataset = READERS[detect(path)].read(path, options)
+    if groups is not None:
+        dataset = _group_by(dataset, groups)
+    dataset.check()
+    return dataset
+
+
+def detect(path: Path) -> str:
+    """The name of the format, a key of `READERS`.
+
+    Raises:
+        DataError: nothing is there, or it looks like no format.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Expected a file or folder of EEG data; check the path.")
+    for name, reader in READERS.items():
+        if reader.matches(path):
+            return name
+    raise DataError(
+        f"{path} {_contents(path)}. Expected one of:\n"
+        + "\n".join(f"  - {reader.expects}" for reader in READERS.values())
+        + "\nGive the folder that holds such files."
+    )
+
+
+def _contents(path: Path) -> str:
+    if path.is_file():
+        return f"is a {path.suffix or 'file without a suffix'} ({path.stat().st_size} bytes)"
+    names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in path.iterdir())
+    if not names:
+        return "is an empty folder"
+    return f"holds {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+
+
+def _check_options(options: ReadOptions) -> None:
+    for name in ("sfreq", "window_seconds"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise DataError(f"{name}={value} was given. Expected a positive number.")
+
+
+def _group_by(dataset: Dataset, name: str) -> Dataset:
+    if name not in dataset.identities:
+        raise DataError(
+            f"The rows have no '{name}' to group them by. Expected one of: {', '.join(dataset.identities) or 'none'}."
+        )
+    return replace(dataset, groups=dataset.identities[name])

@@ -1,0 +1,56 @@
+"""Comma-separated files: their header, and their content through pandas."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truetune.errors import DataError
+from truetune.tasks.eeg_emotion.readers.base import files_in, foreign
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".csv.gz")
+# Names, even where they look like numbers: subject 01 is not subject 1.
+_WORDS = {"subject": str, "session": str, "file": str}
+_EXPECTED = "a comma-separated table with a header"
+
+
+def tables_in(path: Path) -> list[Path]:
+    """The tables at a path; `labels.csv` describes other files and is none of them."""
+    return [f for f in files_in(path, *SUFFIXES) if path.is_file() or f.name != "labels.csv"]
+
+
+def header(file: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DataError: the file is empty, damaged or no text.
+    """
+    names = foreign(file, _EXPECTED, lambda: _first_line(file))
+    if not names:
+        raise DataError(f"{file} has no header. Expected {_EXPECTED}.")
+    return names
+
+
+def read_csv(file: Path) -> pd.DataFrame:
+    """A file as a table, with at least one row.
+
+    Raises:
+        DataError: the file is empty, truncated, or its lines have different numbers of fields.
+    """
+    import pandas as pd
+
+    table: pd.DataFrame = foreign(file, _EXPECTED, lambda: pd.read_csv(file, skipinitialspace=True, dtype=_WORDS))
+    if table.empty:
+        raise DataError(f"{file} has a header and no rows. Expected at least one row; export it again.")
+    return table
+
+
+def _first_line(file: Path) -> list[str]:
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rt", encoding="utf-8-sig") as lines:
+        return [name.strip() for name in next(csv.reader(lines), [])]
