@@ -40,7 +40,8 @@ def apply(
     scope = scope if scope is not None else mapping.scope
     comment = f"{winner.metadata.study_name} trial {winner.metadata.trial}"
     patch = plan_patch(config_path, mapping.to_config(winner.hyperparameters), scope, comment, _epochs(winner, mapping))
-    return replace(patch, origin=Origin(comment=comment, scope=scope, names=tuple(winner.hyperparameters)))
+    origin = Origin(comment=comment, scope=scope, keys=dict(mapping.keys), counts=dict(mapping.counts))
+    return replace(patch, origin=origin)
 
 
 def current_values(config_path: str | Path, mapping: ConfigMapping, scope: str | None = None) -> dict[str, Value]:
@@ -70,7 +71,7 @@ def before_values(
             f"Nothing was applied to {config_path}: no backup of an apply stands beside it. Run `truetune apply` first."
         )
     origin = known[0].origin
-    mapping = mapping or ConfigMapping.for_names(origin.names)
+    mapping = mapping or ConfigMapping(origin.scope, origin.keys, origin.counts)
     scope = next((s for s in (scope, mapping.scope, origin.scope) if s is not None), None)
     source = parse_config(ConfigText.from_bytes(known[0].content(), str(known[0].path)))
     return mapping.from_config(literals(source, scope))

@@ -22,11 +22,12 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 class Origin(pydantic.BaseModel, frozen=True):
-    """Where applied values came from: a comment, the scope they went to, and the hyperparameters' names."""
+    """Where applied values came from, and the mapping that took them to the file (see `ConfigMapping`)."""
 
     comment: str = ""
     scope: str | None = None
-    names: tuple[str, ...] = ()
+    keys: dict[str, str] = {}
+    counts: dict[str, str] = {}
 
 
 class _Record(pydantic.BaseModel, frozen=True):

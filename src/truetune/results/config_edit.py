@@ -125,7 +125,7 @@ class Editor:
 
     def _printable(self, comment: str) -> str:
         """On one line, without `#` (which would end it for the next patch), in the file's own encoding."""
-        words = " ".join(comment.split()).replace("#", "")
+        words = " ".join(comment.replace("#", " ").split())
         return "".join(c if c.isprintable() and self._source.text.can_encode(c) else "?" for c in words).strip()
 
 

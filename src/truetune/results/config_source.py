@@ -19,7 +19,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from truetune.errors import ConfigError
 from truetune.mapping import loose_key
-from truetune.results.config_text import ConfigText
+from truetune.results.config_text import ConfigText, line_starts
 
 MODULE = "<module>"
 _DECLARED = "is declared without a value"
@@ -128,14 +128,29 @@ def parse_config(text: ConfigText) -> ConfigSource:
         module = cst.parse_module(text.text)
     except cst.ParserSyntaxError as error:
         raise ConfigError(f"{text.name} line {error.raw_line} cannot be parsed: {error.message}.") from error
-    if module.code != text.text:
-        raise ConfigError(f"{text.name} has line ends of old Macs (CR alone). Save it with LF or CRLF line ends.")
     wrapper = MetadataWrapper(module)
     finder = _Finder(wrapper.module, wrapper.resolve(PositionProvider))
     wrapper.module.visit(finder)
-    return ConfigSource(
+    source = ConfigSource(
         text, tuple(finder.assignments), tuple(dict.fromkeys(finder.scopes)), finder.positions, wrapper.module
     )
+    _check_positions(source)
+    return source
+
+
+def _check_positions(source: ConfigSource) -> None:
+    """Positions hold as far as libcst gives the text back: it takes a lone CR for LF, and loses an empty line before
+    an indented comment at the very end of a file (harmless: no value comes after it)."""
+    code, text = source.module.code, source.text.text
+    if code == text:
+        return
+    last = max((source.range_of(a.node).end.line for a in source.assignments if a.node is not None), default=0)
+    end = [*line_starts(text), len(text)][last]
+    if code[:end] != text[:end]:
+        raise ConfigError(
+            f"{source.text.name} cannot be patched byte for byte: it has line ends of old Macs (CR alone) or another "
+            "odd layout. Save it with LF or CRLF line ends, or edit it by hand."
+        )
 
 
 def read_config(path: str | Path, scope: str | None = None, required: Collection[str] = ()) -> dict[str, Any]:

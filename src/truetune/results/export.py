@@ -70,6 +70,9 @@ class DataRecord(_Record):
     fingerprint: str = Field(description="changes when a value, a label, a group or the order of rows changes")
     kind: str = Field(description='e.g. "EEG features"')
     is_dummy: bool = Field(default=False, description="made up, not measured")
+    source: dict[str, Any] | None = Field(
+        default=None, description="how the task was chosen on the command line: its name, the data's path, the label"
+    )
 
 
 class Baseline(_Record):
