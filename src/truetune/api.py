@@ -54,9 +54,11 @@ def tune(
     return run_search(task, chosen, observer or Observer())
 
 
-def run_search(task: Task, options: SearchOptions, observer: Observer) -> Result:
-    """`tune` with everything spelled out."""
-    with opened(task, options, observer) as session:
+def run_search(
+    task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
+) -> Result:
+    """`tune` with everything spelled out; `source` says, for the record, how the task was made."""
+    with opened(task, options, observer, source) as session:
         if session.is_complete():
             observer.note(f"Study '{session.place.name}' has its {options.max_trials} trials; nothing is left to do.")
             return session.result()
@@ -65,7 +67,9 @@ def run_search(task: Task, options: SearchOptions, observer: Observer) -> Result
 
 
 @contextmanager
-def opened(task: Task, options: SearchOptions, observer: Observer) -> Iterator[Session]:
+def opened(
+    task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
+) -> Iterator[Session]:
     """Load the data, lock the study, open its record, seal the test part."""
     from truetune.study.store import Store
 
@@ -78,7 +82,7 @@ def opened(task: Task, options: SearchOptions, observer: Observer) -> Iterator[S
             _archive(place, task, observer)
         store = Store(place.url, place.name, task.objective.direction, task.objective.name)
         try:
-            session = Session(task, options, observer, dataset, place, store)
+            session = Session(task, options, observer, dataset, place, store, dict(source or {}))
             session.check_study()
             yield session
         finally:
@@ -108,6 +112,7 @@ class Session:
     dataset: Dataset
     place: StudyPlace
     store: Store
+    source: Mapping[str, Any]
 
     def check_study(self) -> None:
         """Refuse a study that was made from something else (its space is checked once it is traced)."""
@@ -228,7 +233,7 @@ class Session:
         before = self.store.meta
         check_unchanged(self.place.name, before, now)
         meta = {**now, "discovered": before.get("discovered", []), "plan": before.get("plan")}
-        meta["created"] = before.get("created", time.time())
+        meta |= {"created": before.get("created", time.time()), "source": dict(self.source)}
         self.store.set_meta(meta)
         return meta
 
@@ -262,8 +267,8 @@ class Session:
 
     def first_values(self, space: Space) -> dict[str, Value]:
         """Today's configuration by key, moved into the range where it lies outside (and said)."""
-        from truetune.results.config_source import read_config
         from truetune.mapping import ConfigMapping
+        from truetune.results.config_source import read_config
 
         if self.options.config is None:
             return {}

@@ -11,7 +11,11 @@ from truetune.cli.errors import reported
 from truetune.cli.options import best_option, config_option, seed_option, task_options
 
 if TYPE_CHECKING:
-    from truetune.results.finish import Finish
+    from truetune.results.verify import Training
+    from truetune.task import Task
+
+NOT_IMPROVED = 5
+"""Exit code of `verify --require-improvement`."""
 
 
 @click.command()
@@ -28,7 +32,8 @@ def apply(best: Path, config: Path, scope: str | None, yes: bool, dry_run: bool)
     from truetune.tasks.choice import TaskChoice
 
     winner = load(best)
-    mapping = TaskChoice.from_source(winner.metadata.data.source).mapping()
+    source = winner.metadata.data.source
+    mapping = TaskChoice.from_source(source).mapping() if source else None
     patch = make_patch(winner, config, mapping, scope)
     for key in patch.missing:
         click.echo(f"{config} has no key for {key}; it stays out.")
@@ -65,7 +70,6 @@ def finish_options(command: Any) -> Any:
             help="Where the study is, and where everything is written.",
         ),
         config_option,
-        best_option,
         task_options,
     ):
         command = option(command)
@@ -76,14 +80,16 @@ def finish_options(command: Any) -> Any:
 @finish_options
 @seed_option
 @reported
-def train(seed: int, **chosen: Any) -> None:
+def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
     """Retrain from the config on training and validation rows, save the model, and test it on the sealed rows."""
-    finish = _finish(chosen)
-    click.echo(f"Training on {len(finish.development)} rows ({finish.task.load().kind}) …")
-    trained = finish.train(seed)
-    for name, value in trained.metrics.items():
-        click.echo(f"test {name}: {value:.4f}")
-    click.echo(f"Model: {trained.files.model}\nHistory: {trained.files.history}")
+    from truetune.training.tensorflow_start import start_tensorflow
+
+    task = _task(directory, chosen)
+    start_tensorflow()
+    from truetune.results.retrain import retrain_from_config
+
+    click.echo(f"Training {task.name} from {config} ({task.load().kind}) …")
+    click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=chosen["epochs"])))
 
 
 @click.command()
@@ -92,24 +98,36 @@ def train(seed: int, **chosen: Any) -> None:
 @click.option("--seeds", type=int, default=5, show_default=True, help="Pairs of trainings, at least 5.")
 @click.option("--require-improvement", is_flag=True, help="Exit with 5 unless the verdict is 'improved'.")
 @reported
-def verify(seed: int, seeds: int, require_improvement: bool, **chosen: Any) -> None:
+def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, config: Path, **chosen: Any) -> None:
     """Train the config before and after the last apply on the same seeds and compare them on the sealed rows."""
-    finish = _finish(chosen)
-    click.echo(f"{2 * seeds} trainings on {len(finish.development)} rows ({finish.task.load().kind}) …")
-    found = finish.verify(
-        seeds, seed, lambda t: click.echo(f"  {t.done}/{t.total}  seed {t.seed}  {t.side}: {t.score:.4f}")
-    )
+    from truetune.training.tensorflow_start import start_tensorflow
+
+    task = _task(directory, chosen)
+    start_tensorflow()
+    from truetune.results.verify import verify_from_config
+
+    click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
+    found = verify_from_config(task, config, directory, seeds=seeds, seed=seed, progress=_say_training)
     click.echo(str(found))
     if require_improvement and found.verdict.outcome != "improved":
-        raise SystemExit(5)
+        raise SystemExit(NOT_IMPROVED)
 
 
-def _finish(chosen: dict[str, Any]) -> Finish:
-    from truetune.results.finish import Finish
+def _say_training(training: Training) -> None:
+    place = f"{training.done}/{training.total}"
+    click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}")
+
+
+def _task(directory: Path, chosen: dict[str, Any]) -> Task:
+    """What was said now, else what the last search in `directory` was run on."""
+    from truetune.results.export import load
     from truetune.tasks.choice import TaskChoice
 
-    directory, best, config = chosen.pop("directory"), chosen.pop("best"), chosen.pop("config")
-    return Finish.open(TaskChoice(**chosen), directory, best, config)
+    choice = TaskChoice(**chosen)
+    best = directory / "best_hyperparameters.json"
+    if best.exists():
+        choice = choice.or_else(TaskChoice.from_source(load(best).metadata.data.source))
+    return choice.with_default_data().make(directory / "cache")
 
 
 @click.command()

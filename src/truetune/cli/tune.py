@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Task
+    from truetune.tasks.choice import TaskChoice
 
 
 @click.command()
@@ -35,12 +37,13 @@ def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    options = _options(chosen)
-    task = _task(chosen, options)
+    options, choice = _options(chosen), _choice(chosen)
+    task = choice.make(options.directory / "cache")
+    options = _with_config(options, task)
     if dry_run:
         _show_plan(console, task, options)
         return
-    _tune(console, task, options, output or options.directory / "best_hyperparameters.json")
+    _tune(console, task, options, choice.source(), output or options.directory / "best_hyperparameters.json")
 
 
 @click.command()
@@ -52,31 +55,36 @@ def plan(**chosen: Any) -> None:
     from rich.console import Console
 
     options = _options(chosen)
-    _show_plan(Console(), _task(chosen, options), options)
+    task = _choice(chosen).make(options.directory / "cache")
+    _show_plan(Console(), task, _with_config(options, task))
 
 
 def _options(chosen: dict[str, Any]) -> SearchOptions:
     from truetune.study.options import SearchOptions
 
-    names = ("method", "algorithm", "max_trials", "workers", "seed", "pruner", "study_name", "storage", "directory")
-    config = chosen["config"] or (CONFIG if CONFIG.exists() else None)
-    return SearchOptions(**{name: chosen[name] for name in names}, fresh=chosen["fresh"], config=config)
+    return SearchOptions(**{name: chosen[name] for name in SearchOptions.__dataclass_fields__})
 
 
-def _task(chosen: dict[str, Any], options: SearchOptions) -> Task:
-    from truetune.tasks.registry import TaskChoice
+def _choice(chosen: dict[str, Any]) -> TaskChoice:
+    from truetune.tasks.choice import TaskChoice
 
-    names = ("task_spec", "data", "label", "sfreq", "use_dummy_data", "objective", "epochs")
-    return TaskChoice(**{name: chosen[name] for name in names}).make(options.directory / "cache")
+    return TaskChoice(**{name: chosen[name] for name in TaskChoice.__dataclass_fields__}).with_default_data()
 
 
-def _tune(console: Console, task: Task, options: SearchOptions, output: Path) -> None:
+def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
+    """Today's `src/config.py`, for a task that says how it maps to it."""
+    if options.config is None and task.mapping is not None and CONFIG.exists():
+        return replace(options, config=CONFIG)
+    return options
+
+
+def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path) -> None:
     from truetune.api import run_search
     from truetune.report.summary import print_summary
 
     with _screen(console, task) as observer:
         _say_what(observer, task)
-        result = run_search(task, options, observer)
+        result = run_search(task, options, observer, source)
     written = result.export(output)
     print_summary(console, result, written, "truetune apply")
 

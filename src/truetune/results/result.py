@@ -18,6 +18,8 @@ from truetune.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from truetune.results.export import Baseline
+
 PACKAGES = ("truetune", "keras-tuner", "optuna", "keras", "tensorflow", "numpy")
 
 
@@ -61,7 +63,7 @@ class Result:
         Raises:
             ExportError: no trial finished; nothing is written.
         """
-        from truetune.results.export import BestHyperparameters, Metadata
+        from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
 
         best = self.best
         if best is None or best.score is None:
@@ -71,15 +73,15 @@ class Result:
             )
         metadata = Metadata(
             best_score=best.score,
-            timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            objective={"name": self.objective.name, "direction": self.objective.direction},
+            timestamp=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
+            objective=ObjectiveRecord(name=self.objective.name, direction=self.objective.direction),
             method=self.meta["method"],
             algorithm=self.meta["algorithm"],
             study_name=self.study_name,
             storage=self.storage,
             trial=best.number,
             n_trials=count_states(self.trials),
-            data=self.meta["data"],
+            data=DataRecord(**self.meta["data"], source=self.meta.get("source") or None),
             seed=self.meta["seed"],
             versions=versions(),
             epochs=best.best_epoch,
@@ -90,12 +92,14 @@ class Result:
         BestHyperparameters(hyperparameters=self.best_hyperparameters, metadata=metadata).write(target)
         return target
 
-    def _baseline(self) -> dict[str, Any] | None:
+    def _baseline(self) -> Baseline | None:
         """Trial 0: what the configuration was when the search began."""
+        from truetune.results.export import Baseline
+
         if not self.trials or self.trials[0].number != 0:
             return None
         first = self.trials[0]
-        return {"hyperparameters": self.space.names(first.values), "score": first.score}
+        return Baseline(hyperparameters=self.space.names(first.values), score=first.score)
 
     def leaderboard(self) -> pd.DataFrame:
         """A row a trial, best first: number, state, score, epochs, seconds, parameters, and every hyperparameter."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from truetune.data.dataset import Dataset
@@ -116,6 +117,40 @@ def verify(
         n_development=len(development),
         n_test=len(test),
     )
+
+
+def verify_from_config(
+    task: Task,
+    config: Path,
+    directory: Path = Path("models"),
+    *,
+    seeds: int = LEAST_PAIRS,
+    seed: int = 0,
+    progress: Callable[[Training], None] | None = None,
+) -> Verification:
+    """Compare `config` as it is with what it was before the last apply, on the test part that the search sealed.
+
+    Args:
+        task: gives data, builder, preprocessing, metric and mapping.
+        config: the config file; read as source, its backup too.
+        directory: where the search wrote.
+        seeds, seed, progress: as for `verify`.
+
+    Raises:
+        ConfigError: nothing was applied to `config`, so there is no "before".
+    """
+    from truetune.results.apply import before_values
+    from truetune.results.retrain import active_values, config_values, open_seal
+
+    dataset = task.load()
+    sealed = open_seal(task, dataset, directory, seed)
+    now = config_values(task, config, directory)
+    then = before_values(config, task.mapping)
+    before, after = (
+        Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
+    )
+    development, test = sealed.development(dataset), sealed.test(dataset)
+    return verify(task, development, test, before, after, seeds=seeds, seed=seed, progress=progress)
 
 
 def train_and_score(task: Task, development: Dataset, test: Dataset, candidate: Candidate, seed: int) -> float:

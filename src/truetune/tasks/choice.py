@@ -50,6 +50,7 @@ class TaskChoice:
     def source(self) -> dict[str, Any]:
         """For the record: what was said, JSON-ready."""
         said = {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        said["task_spec"] = self.task_spec or DEFAULT_TASK
         return {name: str(value) if isinstance(value, Path) else value for name, value in said.items()}
 
     def or_else(self, earlier: TaskChoice) -> TaskChoice:
