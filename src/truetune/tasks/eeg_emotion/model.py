@@ -100,7 +100,9 @@ def _cnn_block(x: Any, i: int, filters: int, kernel_size: int, pool_size: int, d
     x = layers.Conv1D(
         filters, kernel_size, padding="same", kernel_regularizer=regularizers.L2(l2), name=f"cnn_{i}_conv"
     )(x)
-    x = layers.BatchNormalization(name=f"cnn_{i}_norm")(x)
+    # An epoch on EEG has 10 to 30 steps; with Keras' momentum of .99 the moving statistics that score a trial would lag
+    # behind the weights for its first dozen epochs.
+    x = layers.BatchNormalization(momentum=0.9, name=f"cnn_{i}_norm")(x)
     x = layers.ReLU(name=f"cnn_{i}_relu")(x)
     # Data with few features leave less than one pool of the sequence: pool what is left, never to nothing.
     x = layers.MaxPooling1D(min(pool_size, x.shape[1]), name=f"cnn_{i}_pool")(x)
