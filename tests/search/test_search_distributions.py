@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from truetune.search.distributions import encoding, natural_distribution
+from truetune.search.values import tidy_grid
 from truetune.space import Hyperparameter, Sampling
 
 
@@ -50,7 +51,7 @@ def test_what_the_sampler_draws_lies_in_the_range_and_comes_back(hp: Hyperparame
 @given(hyperparameters())
 def test_the_record_holds_natural_values(hp: Hyperparameter) -> None:
     distribution = natural_distribution(hp)
-    for value in hp.grid() or (hp.low, hp.high):
+    for value in tidy_grid(hp) or (hp.low, hp.high):
         assert distribution._contains(distribution.to_internal_repr(value))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -51,12 +52,21 @@ def encoding(hyperparameter: Hyperparameter) -> Encoding:
 
 def _range(hyperparameter: Hyperparameter, log: bool, step: float | None) -> BaseDistribution:
     low, high = _bounds(hyperparameter)
-    if step is not None:
-        # Optuna moves a `high` that is off the grid, with a warning; the last grid value is what it means.
-        high = low + int((high - low) / step + 1e-8) * step
+    # Optuna moves a `high` that is off the grid, with a warning; the last grid value is what it means.
     if hyperparameter.kind == "Int":
-        return IntDistribution(int(low), int(high), log=log, step=1 if log or step is None else int(step))
+        whole_step = 1 if step is None else int(step)
+        last = int(low) + (int(high) - int(low)) // whole_step * whole_step
+        return IntDistribution(int(low), last, log=log, step=whole_step)
+    if step is not None:
+        high = float((tidy_grid(hyperparameter) or (high,))[-1])
+        step = step if _divides(step, low, high) else None
     return FloatDistribution(float(low), float(high), log=log, step=step)
+
+
+def _divides(step: float, low: float, high: float) -> bool:
+    """As Optuna checks it, on the decimals; steps of more digits than a float has are left out of the record."""
+    exact_low, exact_high, exact_step = (Decimal(str(number)) for number in (low, high, step))
+    return (exact_high - exact_low) % exact_step == 0
 
 
 def _by_index(hyperparameter: Hyperparameter) -> Encoding:

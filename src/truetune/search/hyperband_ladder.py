@@ -37,9 +37,11 @@ def next_place(plan: HyperbandPlan, climbers: Sequence[Climber], exhausted: bool
         exhausted: the space has no further configuration, so that first rounds stay as large as they are.
     """
     cut = plan.limit is not None and len(climbers) >= plan.limit
+    brackets: dict[int | None, list[Climber]] = {}
+    for climber in climbers:
+        brackets.setdefault(climber.schedule.bracket, []).append(climber)
     for serial in range(0 if cut else plan.serials):
-        inside = [climber for climber in climbers if climber.schedule.bracket == serial]
-        place = _place_in(plan, serial, inside, exhausted)
+        place = _place_in(plan, serial, brackets.get(serial, []), exhausted)
         if place is not None:
             return place
     return Pause.WAIT if any(climber.running for climber in climbers) else Pause.EXHAUSTED

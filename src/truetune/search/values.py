@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from truetune.search.base import SearchProblem
 from truetune.space import Hyperparameter, Space, Value
@@ -43,7 +44,13 @@ def tidy_grid(hyperparameter: Hyperparameter) -> tuple[Value, ...] | None:
     grid = hyperparameter.grid()
     if grid is None or hyperparameter.kind != "Float":
         return grid
-    return tuple(float(f"{value:.12g}") for value in grid)
+    low, high, step = (
+        Decimal(repr(float(v or 0.0))) for v in (hyperparameter.low, hyperparameter.high, hyperparameter.step)
+    )
+    if hyperparameter.sampling == "linear":
+        return tuple(float(low + index * step) for index in range(len(grid)))
+    scaled = [low * step**index for index in range(len(grid))]
+    return tuple(float(value if hyperparameter.sampling == "log" else high + low - value) for value in scaled)
 
 
 def first_value(problem: SearchProblem, key: str, hyperparameter: Hyperparameter) -> Value:

@@ -231,5 +231,3 @@ def drive(
     """Run a search of `n` trials and return them by number."""
     simulation = Simulation(searcher, build, objective, trace(build) if space is None else space.copy(), epochs)
     return simulation.run(n, parallel)
-
-
