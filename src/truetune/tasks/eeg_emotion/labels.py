@@ -107,9 +107,8 @@ def encode(values: Arrays, name: str | None = None) -> Labels:
             f"The labels have shape {values.shape}. Expected one label per row, shape (n,); use argmax(axis=1) on "
             "one-hot labels."
         )
-    labels = _encode_words(values, name) if values.dtype.kind in "OUS" else _encode_numbers(values, name)
-    _check_two(labels, values)
-    return labels
+    _check_classes(values)
+    return _encode_words(values, name) if values.dtype.kind in "OUS" else _encode_numbers(values, name)
 
 
 def whole_numbers(values: Array, name: str) -> Array:
@@ -163,14 +162,14 @@ def _encode_words(values: Array, name: str | None) -> Labels:
     return Labels(codes.astype(np.int64), tuple(classes.tolist()))
 
 
-def _check_two(labels: Labels, values: Array) -> None:
+def _check_classes(values: Array) -> None:
     classes = np.unique(values)
     if len(classes) < 2:
         raise DataError(
             f"Every row has the label {classes[0] if len(classes) else '(none)'}. Expected at least two classes; "
             "choose another label column, or add the other classes' recordings."
         )
-    if len(labels.class_names) > len(values) / 2 > 1:
+    if values.dtype.kind in "OUS" and len(classes) > max(2, len(values) / 2):
         raise DataError(
             f"The label has {len(classes)} different values in {len(values)} rows. Expected a few classes; choose "
             "another label column."

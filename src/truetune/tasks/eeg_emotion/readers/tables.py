@@ -101,8 +101,8 @@ def _trials(file: Path, table: pd.DataFrame, keys: list[str]) -> tuple[Array, Ar
     twice, gaps = int((within == 0).sum()), int(((within != 0) & (within != 1)).sum())
     if twice or gaps:
         raise DataError(
-            f"{file} has {twice} samples twice and {gaps} gaps within its trials. Expected the samples of a trial to be "
-            "numbered one by one; export it again."
+            f"{file} has {twice} samples twice and {gaps} gaps within its trials. Expected the samples of a trial to "
+            "be numbered one by one; export it again."
         )
     return starts, lengths
 
