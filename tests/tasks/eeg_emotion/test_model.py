@@ -30,7 +30,7 @@ NAMES = {
 def build(values=None, n_features=167, heads=HEADS):
     """(model, hp) with the defaults but for `values`."""
     from truetune.hyperparameters import HyperParameters, fixed
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder
+    from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 
     hp = HyperParameters(fixed(values or {}, missing="default"))
     return EmotionBuilder(n_features, heads)(hp), hp
@@ -99,7 +99,8 @@ def test_changing_a_hyperparameter_changes_what_is_trained(default, name):
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_stated_is_read_back_from_the_model(default, seed):
     from truetune.hyperparameters import HyperParameters
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder, read_back
+    from truetune.tasks.eeg_emotion.builder import EmotionBuilder
+    from truetune.tasks.eeg_emotion.model import read_back
 
     rng = np.random.default_rng(seed)
 
@@ -170,7 +171,7 @@ def test_a_value_outside_its_range_is_refused():
 
 
 def test_the_builder_travels_to_a_worker():
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder
+    from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 
     builder = EmotionBuilder(167, HEADS)
     assert pickle.loads(pickle.dumps(builder)) == builder
@@ -179,7 +180,7 @@ def test_the_builder_travels_to_a_worker():
 def test_runs_under_plain_keras_tuner():
     import keras_tuner
 
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder
+    from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 
     hp = keras_tuner.HyperParameters()
     model = EmotionBuilder(20, {"label": 2})(hp)

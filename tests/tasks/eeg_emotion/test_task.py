@@ -94,7 +94,7 @@ def test_dummy_data_are_the_167_features_of_20_subjects(tmp_path):
 @pytest.mark.tensorflow
 def test_the_defaults_of_the_builder_are_todays_config():
     from truetune.hyperparameters import HyperParameters, defaults
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder
+    from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 
     hp = HyperParameters(defaults)
     EmotionBuilder(167, THREE)(hp)

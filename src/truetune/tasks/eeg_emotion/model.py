@@ -1,10 +1,9 @@
-"""The CNN + BiLSTM for EEG features: one builder, whose shape and heads follow the data."""
+"""The CNN + BiLSTM for EEG features; its shape and heads follow the data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -22,49 +21,41 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "r
 EMOTION_LOSS_WEIGHTS = {"valence": 0.2, "arousal": 0.2, "emotion": 0.6}
 
 
-@dataclass(frozen=True)
-class EmotionBuilder:
-    """`build(hp)` for data of one shape; call it with a `keras_tuner.HyperParameters`.
+def build_model(hp: Any, n_features: int, heads: Mapping[str, int]) -> keras.Model:
+    """A compiled model for rows of `n_features` features.
 
     The features of a row are read as a sequence: Conv1D → BatchNorm → ReLU → MaxPool → Dropout, two to four times,
     then a bidirectional LSTM or an average over the sequence, dense layers, and a softmax head per output.
 
-    Attributes:
-        n_features: features per row (167 for 32 channels: 5 bands each, and 7 asymmetries).
+    Args:
+        hp: a `keras_tuner.HyperParameters`.
+        n_features: 167 for 32 channels: 5 bands each, and 7 asymmetries.
         heads: output name → number of classes. One head gives a model with one plain output.
     """
+    inputs = keras.Input((n_features,), name="features")
+    x = layers.Reshape((n_features, 1), name="sequence")(inputs)
+    x = _cnn(hp, x)
+    x = _over_time(hp, x)
+    x = _dense(hp, x)
+    outputs = {name: layers.Dense(n, activation="softmax", name=name)(x) for name, n in heads.items()}
+    model = keras.Model(inputs, outputs if len(outputs) > 1 else next(iter(outputs.values())), name="emotion")
+    hp.Choice("batch_size", [16, 32, 64], default=32)  # read by the training loop, not by the model
+    _compile(model, heads, _optimizer(hp))
+    return model
 
-    n_features: int
-    heads: Mapping[str, int]
 
-    def __call__(self, hp: Any) -> keras.Model:
-        inputs = keras.Input((self.n_features,), name="features")
-        x = layers.Reshape((self.n_features, 1), name="sequence")(inputs)
-        x = _cnn(hp, x)
-        x = _over_time(hp, x)
-        x = _dense(hp, x)
-        outputs = {name: layers.Dense(n, activation="softmax", name=name)(x) for name, n in self.heads.items()}
-        model = keras.Model(inputs, outputs if len(outputs) > 1 else next(iter(outputs.values())), name="emotion")
-        hp.Choice("batch_size", [16, 32, 64], default=32)  # read by the training loop, not by the model
-        self._compile(model, _optimizer(hp))
-        return model
-
-    def read_back(self, model: keras.Model) -> dict[str, Value]:
-        """What `model` really has, by hyperparameter name; compared with what was stated before it trains."""
-        return read_back(model)
-
-    def _compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        metrics = {name: ["accuracy", UnweightedAverageRecall(n)] for name, n in self.heads.items()}
-        losses = dict.fromkeys(self.heads, "sparse_categorical_crossentropy")
-        one = next(iter(self.heads)) if len(self.heads) == 1 else None
-        model.compile(
-            optimizer=optimizer,
-            loss=losses if one is None else losses[one],
-            loss_weights=loss_weights(self.heads) if one is None else None,
-            metrics=metrics if one is None else metrics[one],
-            # XLA recompiles for the last, smaller batch and made these epochs 2-8 times slower on a CPU.
-            jit_compile=False,
-        )
+def _compile(model: keras.Model, heads: Mapping[str, int], optimizer: keras.optimizers.Optimizer) -> None:
+    metrics = {name: ["accuracy", UnweightedAverageRecall(n)] for name, n in heads.items()}
+    losses = dict.fromkeys(heads, "sparse_categorical_crossentropy")
+    one = next(iter(heads)) if len(heads) == 1 else None
+    model.compile(
+        optimizer=optimizer,
+        loss=losses if one is None else losses[one],
+        loss_weights=loss_weights(heads) if one is None else None,
+        metrics=metrics if one is None else metrics[one],
+        # XLA recompiles for the last, smaller batch and made these epochs 2-8 times slower on a CPU.
+        jit_compile=False,
+    )
 
 
 def loss_weights(heads: Mapping[str, int]) -> dict[str, float]:

@@ -10,11 +10,16 @@ from typing import Literal
 from truetune.data.dataset import Array, Dataset, named
 from truetune.errors import DataError, ObjectiveError
 from truetune.task import Objective, Task
+from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 
 EPOCHS = 30
 PATIENCE = 8
 DUMMY_SEED = 0
+DUMMY_TRIALS_PER_CLASS = 8
+DUMMY_EPOCHS = 6
+"""Made-up signals are for trying things out: five trials on them should take a minute or two on two cores."""
+
 MIN_METRICS = ("loss",)
 METRICS = ("accuracy", "uar", "loss")
 """What the builder logs for each head: accuracy, unweighted average recall, cross-entropy."""
@@ -39,7 +44,7 @@ def make_task(
         dummy: made-up signals of 20 subjects instead of `data`.
         objective: "accuracy", "uar", "loss", or a metric's full name such as `val_valence_accuracy`; None is
             `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
-        epochs: the most epochs of one trial; None is 30.
+        epochs: the most epochs of one trial; None is 30, for made-up signals 6.
         cache_dir: where extracted features are kept.
 
     Raises:
@@ -47,14 +52,14 @@ def make_task(
         ObjectiveError: the model will not log this objective.
     """
     dataset = _load(data, label, sfreq, dummy, cache_dir)
+    if dummy and epochs is None:
+        epochs = DUMMY_EPOCHS
     return task_for(dataset, objective=objective, epochs=epochs)
 
 
 def task_for(dataset: Dataset, *, objective: str | None = None, epochs: int | None = None) -> Task:
     """The task of features that are loaded already, X of shape (n, n_features)."""
     from sklearn.preprocessing import StandardScaler
-
-    from truetune.tasks.eeg_emotion.model import EmotionBuilder
 
     heads = heads_of(dataset)
     return Task(
@@ -132,4 +137,5 @@ def _dummy(label: str | None, cache_dir: Path | None) -> Dataset:
     from truetune.tasks.eeg_emotion.features import extract
     from truetune.tasks.eeg_emotion.synthetic import dummy_recordings
 
-    return extract(replace(dummy_recordings(DUMMY_SEED), label=label), cache_dir)
+    recordings = dummy_recordings(DUMMY_SEED, trials_per_class=DUMMY_TRIALS_PER_CLASS)
+    return extract(replace(recordings, label=label), cache_dir)
