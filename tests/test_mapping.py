@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import ConfigError
@@ -57,6 +57,7 @@ def eeg_hyperparameters(draw: Any) -> dict[str, Any]:
     return values
 
 
+@settings(deadline=None)
 @given(eeg_hyperparameters())
 def test_there_and_back_is_identity(values: dict[str, Any]) -> None:
     config = EEG_EMOTION_MAPPING.to_config(values)
@@ -64,6 +65,7 @@ def test_there_and_back_is_identity(values: dict[str, Any]) -> None:
     assert EEG_EMOTION_MAPPING.to_config(EEG_EMOTION_MAPPING.from_config(config)) == config
 
 
+@settings(max_examples=40, deadline=None)
 @given(eeg_hyperparameters())
 def test_the_projects_own_config_holds_any_winner(values: dict[str, Any]) -> None:
     patch = plan_patch(
@@ -108,6 +110,7 @@ def test_a_name_that_is_listed_itself_is_no_part_of_a_series() -> None:
     assert mapping.to_config({"units_0": 3}) == {"FIRST": 3}
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[A-Za-z][\w/]{0,8}", fullmatch=True), unique_by=str.casefold, max_size=6))
 def test_the_default_mapping_of_known_names_is_two_way(names: list[str]) -> None:
     mapping = ConfigMapping.for_names(names)

@@ -9,7 +9,7 @@ from truetune.errors import ConfigError
 from truetune.mapping import ConfigMapping, ConfigValue
 from truetune.results.backup import Origin, backups, undo
 from truetune.results.config_patch import Patch, plan_patch
-from truetune.results.config_source import literals, parse_config, read_config
+from truetune.results.config_source import ConfigSource, literals, parse_config
 from truetune.results.config_text import ConfigText
 from truetune.results.export import BestHyperparameters, load
 from truetune.space import Value
@@ -48,9 +48,11 @@ def current_values(config_path: str | Path, mapping: ConfigMapping, scope: str |
     """Hyperparameters, by name, that a config file holds now.
 
     Raises:
-        ConfigError: it cannot be read, or a list is shorter than its count says.
+        ConfigError: it cannot be read, a key of the mapping is there but is not exactly one literal, or a list is
+            shorter than its count says.
     """
-    return mapping.from_config(read_config(config_path, scope if scope is not None else mapping.scope))
+    source = parse_config(ConfigText.read(config_path))
+    return _values(source, mapping, scope if scope is not None else mapping.scope)
 
 
 def before_values(
@@ -74,7 +76,12 @@ def before_values(
     mapping = mapping or ConfigMapping(origin.scope, origin.keys, origin.counts)
     scope = next((s for s in (scope, mapping.scope, origin.scope) if s is not None), None)
     source = parse_config(ConfigText.from_bytes(known[0].content(), str(known[0].path)))
-    return mapping.from_config(literals(source, scope))
+    return _values(source, mapping, scope)
+
+
+def _values(source: ConfigSource, mapping: ConfigMapping, scope: str | None) -> dict[str, Value]:
+    present = [key for key in mapping.keys.values() if source.find(key, scope)]
+    return mapping.from_config(literals(source, scope, required=present))
 
 
 def _epochs(winner: BestHyperparameters, mapping: ConfigMapping) -> dict[str, ConfigValue]:
