@@ -46,8 +46,8 @@ class SearchPlan:
     @property
     def combinations(self) -> int | None:
         """How many there are, conditions left aside; None where a range is continuous."""
-        sizes = [hp.grid() for hp in self.space.tunable().values()]
-        return None if any(s is None for s in sizes) else math.prod(len(s) for s in sizes if s is not None)
+        sizes = [hp.size() for hp in self.space.tunable().values()]
+        return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 def make_plan(task: Task, options: SearchOptions) -> SearchPlan:

@@ -48,16 +48,18 @@ class Hyperparameter:
         """Refuse what the libraries let through.
 
         Raises:
-            SpaceError: the default lies outside the range, or a bound is not finite.
+            SpaceError: the default lies outside the range or between its steps, or a bound is not finite.
         """
         for bound in (self.low, self.high):
             if bound is not None and not math.isfinite(bound):
                 raise SpaceError(f"{self} has the bound {bound}. Expected finite numbers; give both bounds a number.")
-        if not self._in_bounds(self.default):
-            raise SpaceError(
-                f"The default of hyperparameter '{self.name}' is {self.default!r}, outside {self.describe()}. "
-                f"Pass a default inside it (for example {self.nearest(self.default)!r}), or widen the range."
-            )
+        if self.contains(self.default):
+            return
+        instead = self.choices[0] if self.choices else self.nearest(self.default)
+        raise SpaceError(
+            f"The default of hyperparameter '{self.name}' is {self.default!r}, which is not in {self.describe()}. "
+            f"Pass a default that is (for example {instead!r}), or change the range."
+        )
 
     def contains(self, value: object) -> bool:
         """Whether `value` has the right type and is one this hyperparameter can take."""
@@ -75,27 +77,34 @@ class Hyperparameter:
             return (False, True)
         if self.kind in ("Choice", "Fixed"):
             return self.choices
+        size = self.size()
+        return None if size is None else tuple(sorted(self._grid_value(i) for i in range(size)))
+
+    def size(self) -> int | None:
+        """How many values `grid` has, without making them; None where the range is continuous."""
+        if self.kind == "Boolean":
+            return 2
+        if self.kind in ("Choice", "Fixed"):
+            return len(self.choices)
+        if self._grid_step() is None:
+            return None
         low, high = self._bounds()
-        if self.step is None:
-            return None if self.kind == "Float" or self.sampling != "linear" else tuple(range(int(low), int(high) + 1))
-        return tuple(self._grid_value(i) for i in range(self._grid_size()))
+        return math.floor(self._grid_index(low if self.sampling == "reverse_log" else high)) + 1
 
     def nearest(self, value: Value) -> Value:
         """The allowed value closest to `value`; the default where no distance makes sense."""
-        grid = self.grid()
         if self.contains(value):
             return value
-        if self.kind in ("Choice", "Boolean", "Fixed") or not isinstance(value, (int, float)):
-            numbers = [v for v in self.choices if isinstance(v, (int, float)) and not isinstance(v, bool)]
-            if numbers and isinstance(value, (int, float)) and not isinstance(value, bool):
-                return min(numbers, key=lambda v: abs(v - value))
+        if isinstance(value, (bool, str)) or math.isnan(value):
             return self.default
-        number = float(value)
-        if grid is not None:
-            return min((v for v in grid if not isinstance(v, str)), key=lambda v: abs(v - number))
+        if self.kind in ("Choice", "Boolean", "Fixed"):
+            numbers = [v for v in self.choices if isinstance(v, (int, float)) and not isinstance(v, bool)]
+            return min(numbers, key=lambda v: abs(v - value)) if numbers else self.default
         low, high = self._bounds()
-        clipped = min(max(number, low), high)
-        return round(clipped) if self.kind == "Int" else clipped
+        clipped = min(max(value, low), high)
+        if self._grid_step() is not None:
+            return min(self._grid_near(clipped), key=lambda v: abs(v - clipped))
+        return round(clipped) if self.kind == "Int" else float(clipped)
 
     def describe(self) -> str:
         """The range in words, as a person would say it: `32…256 step 32`."""
@@ -137,32 +146,53 @@ class Hyperparameter:
     def _in_bounds(self, value: Value) -> bool:
         if self.kind in ("Choice", "Fixed", "Boolean"):
             return self.contains(value)
-        low, high = self._bounds()
         if isinstance(value, (str, bool)):
             return False
-        slack = 1e-9 * max(abs(low), abs(high))
-        return low - slack <= value <= high + slack
-
-    def _grid_size(self) -> int:
         low, high = self._bounds()
-        assert self.step is not None
-        if self.sampling == "linear":
-            return int((high - low) / self.step + 1e-8) + 1
-        return int(math.log(high / low, self.step) + 1e-8) + 1
+        if self.kind == "Int":
+            return low <= value <= high
+        # Arithmetic on the way from a searcher's own scale may cost the last digits.
+        return low - 1e-9 * abs(low) <= value <= high + 1e-9 * abs(high)
 
-    def _grid_value(self, index: int) -> Value:
+    def _grid_step(self) -> float | None:
+        """Additive for a linear range, a factor for the others; None where the range is continuous."""
+        if self.step is None and self.kind == "Int" and self.sampling == "linear":
+            return 1
+        return self.step
+
+    def _grid_index(self, value: float) -> float:
+        """Where `value` (inside the range) lies between the grid's points: 2.5 is halfway from the third to the next.
+
+        A hair is added, so that rounding does not push a point below its own index.
+        """
         low, high = self._bounds()
-        assert self.step is not None
+        step = self._grid_step()
+        assert step is not None
         if self.sampling == "linear":
-            value = low + index * self.step
+            return (value - low) / step + 1e-8
+        return math.log((value if self.sampling == "log" else high + low - value) / low, step) + 1e-8
+
+    def _grid_value(self, index: int) -> int | float:
+        low, high = self._bounds()
+        step = self._grid_step()
+        assert step is not None
+        if self.sampling == "linear":
+            value = low + index * step
         elif self.sampling == "log":
-            value = low * self.step**index
+            value = low * step**index
         else:
-            value = high + low - low * self.step**index
+            value = high + low - low * step**index
         return round(value) if self.kind == "Int" else float(value)
 
+    def _grid_near(self, value: float) -> list[int | float]:
+        """The grid's points around `value`, which lies inside the range; few, however long the grid is."""
+        size = self.size()
+        assert size is not None
+        index = math.floor(self._grid_index(value))
+        return [self._grid_value(i) for i in range(max(0, index - 1), min(size, index + 3))]
+
     def _on_grid(self, value: float) -> bool:
-        return any(math.isclose(value, float(v), rel_tol=1e-9, abs_tol=1e-12) for v in self.grid() or ())
+        return any(math.isclose(value, near, rel_tol=1e-9, abs_tol=1e-12) for near in self._grid_near(value))
 
 
 @dataclass
@@ -170,7 +200,7 @@ class Space:
     """The hyperparameters seen so far, in the order in which they were first asked for.
 
     A *key* tells them apart in searchers and in the record. It is the name; where one name stands under two
-    different conditions with different ranges, the later one gets `name@parent=value`.
+    different conditions, the later one gets `name@parent=value`.
     """
 
     entries: dict[str, Hyperparameter] = field(default_factory=dict)

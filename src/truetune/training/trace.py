@@ -19,6 +19,9 @@ from truetune.training.trial import Parts, _declare_and_build, _user_frames
 MOST_BUILDS = 16
 """Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""
 
+MOST_REPEATS = 64
+"""A longer range is a width, not a number of layers: its upper end shows nothing new and may not fit into memory."""
+
 
 def trace_space(hypermodel: Any) -> Space:
     """Build with the defaults, then with every hyperparameter at its second value, its third, … until nothing new
@@ -43,9 +46,12 @@ def trace_space(hypermodel: Any) -> Space:
 
 def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
     def answer(hyperparameter: Hyperparameter) -> Value:
-        grid = hyperparameter.grid() or (hyperparameter.default,)
-        if turn == 0 or len(grid) > MOST_BUILDS:
-            return hyperparameter.default if turn % 2 == 0 else hyperparameter.nearest(grid[-1])
+        size = hyperparameter.size()
+        if turn == 0 or size is None:
+            return hyperparameter.default
+        if size > MOST_BUILDS:
+            return hyperparameter.default if turn % 2 == 0 or size > MOST_REPEATS else _last(hyperparameter)
+        grid = hyperparameter.grid() or ()
         others = [value for value in grid if value != hyperparameter.default]
         return ([hyperparameter.default, *others])[turn % len(grid)]
 
@@ -63,9 +69,17 @@ def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
         space.add(declared)
 
 
+def _last(hyperparameter: Hyperparameter) -> Value:
+    """The last choice or the upper end."""
+    if hyperparameter.choices:
+        return hyperparameter.choices[-1]
+    assert hyperparameter.high is not None
+    return hyperparameter.nearest(hyperparameter.high)
+
+
 def _most_values(space: Space) -> int:
-    sizes = [len(hp.grid() or ()) for hp in space.tunable().values()]
-    return max([n for n in sizes if n <= MOST_BUILDS] or [1])
+    sizes = [hp.size() or 0 for hp in space.tunable().values()]
+    return max([2, *(n for n in sizes if n <= MOST_BUILDS)]) if sizes else 1
 
 
 def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
