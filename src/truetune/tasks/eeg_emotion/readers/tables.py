@@ -133,7 +133,7 @@ def _candidates(table: pd.DataFrame, trial: Array) -> dict[str, str]:
     """Columns that could be labels, with some of their values."""
     names = [name for name in table if name not in _NO_LABELS and standard_name(str(name)) is None]
     constant = [name for name in names if table[name].groupby(trial).nunique(dropna=False).max() == 1]
-    return {str(name): ", ".join(map(str, sorted(table[name].astype(str).unique())[:4])) for name in constant}
+    return {str(name): ", ".join(map(str, sorted(map(str, table[name].dropna().unique()))[:4])) for name in constant}
 
 
 def _channels(file: Path, table: pd.DataFrame) -> list[str]:
