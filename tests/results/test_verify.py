@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from truetune.data.dataset import Dataset
-from truetune.errors import InputError, ObjectiveError, SpaceError
+from truetune.errors import ConfigError, InputError, ObjectiveError, SpaceError
 from truetune.results.verify import Candidate, verify
 from truetune.task import Objective, Task
 
@@ -74,13 +74,6 @@ def test_the_same_values_are_no_improvement():
     assert found.verdict.difference == 0.0
 
 
-def test_a_loss_is_compared_downwards():
-    task = replace(TASK, objective=Objective("val_loss", "min"))
-    found = verify(task, part(0), part(1), Candidate({"learning_rate": 1e-5}, 1), Candidate({"learning_rate": 1.0}, 2))
-    assert found.verdict.outcome == "improved"
-    assert found.verdict.after_mean < found.verdict.before_mean
-
-
 def test_bad_input():
     fine = Candidate({"learning_rate": 0.1}, 1)
     with pytest.raises(InputError, match="at least 5"):
@@ -89,3 +82,41 @@ def test_bad_input():
         verify(TASK, part(0), part(1), Candidate({}, 1), fine)
     with pytest.raises(ObjectiveError, match="'f1'"):
         verify(replace(TASK, objective=Objective("val_f1", "max")), part(0), part(1), fine, fine)
+
+
+def exported(directory, data):
+    from truetune.results.export import BestHyperparameters
+
+    metadata = {
+        "best_score": 0.9,
+        "objective": {"name": "val_accuracy", "direction": "max"},
+        "method": "optuna",
+        "algorithm": "tpe",
+        "study_name": "softmax_optuna",
+        "trial": 3,
+        "n_trials": {"complete": 4},
+        "data": {"fingerprint": data.fingerprint(), "kind": "arrays"},
+        "seed": 0,
+        "versions": {},
+        "epochs": 3,
+    }
+    best = BestHyperparameters.model_validate({"hyperparameters": {"learning_rate": 1.0}, "metadata": metadata})
+    return best.write(directory / "best_hyperparameters.json")
+
+
+def test_the_config_before_and_after_an_apply_by_a_loss(tmp_path):
+    from truetune.results.apply import apply
+    from truetune.results.verify import verify_from_config
+
+    task = replace(TASK, data=part(0, n_rows=100), objective=Objective("val_loss", "min"))
+    config = tmp_path / "config.py"
+    config.write_text("LEARNING_RATE = 0.00001\nEPOCHS = 1\n")
+    apply(exported(tmp_path, task.load()), config).write()
+    found = verify_from_config(task, config, tmp_path)
+    assert (found.n_development, found.n_test) == (80, 20)
+    assert found.verdict.outcome == "improved"
+    assert found.verdict.after_mean < found.verdict.before_mean
+    other = tmp_path / "other.py"
+    other.write_text(config.read_text())
+    with pytest.raises(ConfigError, match="Nothing was applied"):
+        verify_from_config(task, other, tmp_path)
