@@ -71,8 +71,14 @@ def test_one_head_of_the_emotions(tmp_path, label, classes):
 def test_groups_can_be_another_identity(tmp_path):
     save(tmp_path, X=features(), y=emotions(), session=np.arange(20) % 2)
     assert load(tmp_path, groups="session").groups.tolist() == [0, 1] * 10
-    with pytest.raises(DataError, match="no 'subject' to group them by. Expected one of: session"):
+    with pytest.raises(DataError, match=r"no 'subject' to group them by\. Expected one of: session"):
         load(tmp_path, groups="subject")
+
+
+def test_another_array_can_be_the_label_and_strangers_are_left_alone(tmp_path):
+    save(tmp_path, X=features(), y=emotions(), mood=emotions() % 3)
+    (tmp_path / "other.npy").write_bytes(b"not an array")
+    assert load(tmp_path, "mood").y.tolist() == (emotions() % 3).tolist()
 
 
 def with_nan():
@@ -87,9 +93,9 @@ def with_nan():
         ({"X_train": features(), "y_train": emotions(19)}, "y_train has 19 rows where X_train has 20"),
         ({"X_train": features(), "y_train": emotions(), "groups_train": np.arange(3)}, "subject_train has 3 rows"),
         ({"X_train": features()}, "no y_train"),
-        ({"X_train": features().ravel(), "y_train": emotions()}, "shape \\(3340,\\)"),
-        ({"X_train": np.zeros((20, 32, 128)), "y_train": emotions()}, "shape \\(20, 32, 128\\)"),
-        ({"X_train": features()[:0], "y_train": emotions()[:0]}, "shape \\(0, 167\\)"),
+        ({"X_train": features().ravel(), "y_train": emotions()}, r"shape \(3340,\)"),
+        ({"X_train": np.zeros((20, 32, 128)), "y_train": emotions()}, r"shape \(20, 32, 128\)"),
+        ({"X_train": features()[:0], "y_train": emotions()[:0]}, r"shape \(0, 167\)"),
         ({"X_train": with_nan(), "y_train": emotions()}, "NaN or infinity in 1 of 20 rows, first in row 3"),
         ({"X_train": features(), "y_train": emotions() + 0.5}, "hold 0.5"),
         ({"X_train": features(), "y_train": np.eye(5)[emotions()]}, "one-hot"),

@@ -13,15 +13,19 @@ from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in, foreign
 
 # The suffixes people give the files of a part, by the part's name; "" is data that are not split.
-PARTS = {"": "", "_train": "train", "_val": "validation", "_valid": "validation", "_validation": "validation"} | {
-    "_test": "test"
+PARTS = {
+    "": "",
+    "_train": "train",
+    "_val": "validation",
+    "_valid": "validation",
+    "_validation": "validation",
+    "_test": "test",
 }
 # Names that arrays of identities go by.
-IDENTITIES = {"subject": "subject", "subjects": "subject", "groups": "subject", "group": "subject"} | {
-    "trial": "trial",
-    "trials": "trial",
-    "session": "session",
-    "sessions": "session",
+IDENTITIES = {
+    **dict.fromkeys(("subject", "subjects", "groups", "group"), "subject"),
+    **dict.fromkeys(("trial", "trials"), "trial"),
+    **dict.fromkeys(("session", "sessions"), "session"),
 }
 
 
@@ -38,7 +42,7 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     are `subjects_train.npy` (or groups_…, trials_…, sessions_…). Words for the classes may be in `class_names`.
     `label` is the name of the labels' array instead of "y".
     """
-    arrays = _load(path)
+    arrays = _load(path, options.label or "y")
     name = options.label if options.label and any(options.label + suffix in arrays for suffix in PARTS) else "y"
     suffixes = [suffix for suffix in PARTS if f"X{suffix}" in arrays]
     if not suffixes:
@@ -51,17 +55,18 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     return _join(path, parts, [PARTS[suffix] for suffix in suffixes], options.label, arrays.get("class_names"))
 
 
-def _load(path: Path) -> dict[str, Array]:
+def _load(path: Path, label: str) -> dict[str, Array]:
+    """The arrays by name; files beside them that are none of ours are left alone."""
     if path.is_dir() and not any((path / f"X{suffix}.npy").is_file() for suffix in PARTS):
         path = files_in(path, ".npz")[0]
     if path.is_file():
         return foreign(path, "an .npz of numbers (np.savez)", lambda: _load_npz(path))
-    files = files_in(path, ".npy")
-    return {f.stem: foreign(f, "an array of numbers (np.save)", lambda f=f: _load_npy(f)) for f in files if _is_ours(f)}  # type: ignore[misc]
+    ours = {name + suffix for name in ("X", "y", label, "class_names", *IDENTITIES) for suffix in PARTS}
+    return {file.stem: _load_npy(file) for file in files_in(path, ".npy") if file.stem in ours}
 
 
 def _load_npy(file: Path) -> Array:
-    return np.asarray(np.load(file, allow_pickle=False))
+    return foreign(file, "an array of numbers (np.save)", lambda: np.asarray(np.load(file, allow_pickle=False)))
 
 
 def _load_npz(file: Path) -> dict[str, Array]:
@@ -69,21 +74,6 @@ def _load_npz(file: Path) -> dict[str, Array]:
         if isinstance(content, np.ndarray):
             raise DataError(f"{file} holds one array. Expected an .npz with X and y (np.savez(file, X=X, y=y)).")
         return {name: content[name] for name in content.files}
-
-
-def _is_ours(file: Path) -> bool:
-    """Arrays beside ours, e.g. another project's, are left alone."""
-    stem = file.stem
-    return (
-        stem == "class_names"
-        or any(stem.endswith(suffix) for suffix in PARTS if suffix)
-        or stem
-        in {
-            "X",
-            "y",
-            *IDENTITIES,
-        }
-    )
 
 
 def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str) -> dict[str, Array]:
