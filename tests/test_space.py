@@ -202,7 +202,7 @@ def test_another_range_under_the_same_name_is_refused_with_both():
 def test_another_default_under_the_same_name_is_refused():
     space = Space()
     space.add(integer(default=1))
-    with pytest.raises(SpaceError, match="default 1, then as .* default 2"):
+    with pytest.raises(SpaceError, match=r"default 1, then as .* default 2"):
         space.add(integer(default=2))
 
 

@@ -38,16 +38,18 @@ class HyperParameters(kt.HyperParameters):  # type: ignore[misc]
         return super()._retrieve(hp)
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        if self.is_active(hyperparameter) and hyperparameter.name not in self.values:
+        if self.is_active(hyperparameter):
             self._validate_name(hyperparameter.name)
-            self.values[hyperparameter.name] = self._ask(from_keras_tuner(hyperparameter))
+            self.values[hyperparameter.name] = self._value_of(from_keras_tuner(hyperparameter))
         return super()._register(hyperparameter, overwrite=False)
 
-    def _ask(self, hyperparameter: Hyperparameter) -> Value:
-        value = self._answer(hyperparameter)
+    def _value_of(self, hyperparameter: Hyperparameter) -> Value:
+        """The value that an active scope gave to this name already, or the answer."""
+        name = hyperparameter.name
+        value = self.values[name] if name in self.values else self._answer(hyperparameter)
         if not hyperparameter.contains(value):
             raise SpaceError(
-                f"The value {value!r} was given for hyperparameter '{hyperparameter.name}'. "
+                f"The value {value!r} was given for hyperparameter '{name}'. "
                 f"Expected one of {hyperparameter.describe()}; change the value or the range."
             )
         return value
