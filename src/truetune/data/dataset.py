@@ -64,12 +64,14 @@ class Dataset:
         """Refuse data that cannot be trained on.
 
         Raises:
-            DataError: no rows, lengths that differ, NaN or infinity, labels outside the classes.
+            DataError: no rows, lengths that differ, NaN or infinity, text for labels, labels outside the classes,
+                a main output or a part that does not exist.
         """
+        self._check_names()
         n = len(self)
         if n == 0:
             raise DataError("The data have no rows. Expected at least one sample per class and split.")
-        for name, column in self._columns():
+        for name, column in [*named(self.X, "X").items(), *self._columns()]:
             if len(column) != n:
                 raise DataError(
                     f"{name} has {len(column)} rows where X has {n}. Expected one entry per row; check how they "
@@ -78,9 +80,23 @@ class Dataset:
         for name, values in named(self.X, "X").items():
             _check_finite(name, values)
         for name, values in named(self.y, "y").items():
+            _check_numeric(name, values)
             _check_finite(name, values)
         if self.is_classification:
             self._check_classes()
+
+    def _check_names(self) -> None:
+        if not named(self.X) or not named(self.y):
+            raise DataError("X or y is an empty mapping. Expected at least one array in each.")
+        if isinstance(self.y, Mapping) and self.main_output is not None and self.main_output not in self.y:
+            raise DataError(
+                f"The main output is {self.main_output!r}. Expected one of the outputs in y: {', '.join(self.y)}."
+            )
+        unknown = set() if self.parts is None else set(np.unique(self.parts).tolist()) - set(PARTS)
+        if unknown:
+            raise DataError(
+                f"Some rows are in the part {', '.join(sorted(map(repr, unknown)))}. Expected one of {', '.join(PARTS)}."
+            )
 
     def _check_classes(self) -> None:
         labels = self.labels
@@ -114,7 +130,7 @@ class Dataset:
             if column.dtype.kind in "OUS":
                 digest.update("\x00".join(map(str, column.ravel().tolist())).encode())
             else:
-                digest.update(np.ascontiguousarray(column).data)
+                digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()[:16]
 
     def _columns(self) -> Iterator[tuple[str, Array]]:
@@ -137,6 +153,15 @@ def _take(arrays: Arrays, rows: Array) -> Arrays:
     if isinstance(arrays, Mapping):
         return {name: np.asarray(values)[rows] for name, values in arrays.items()}
     return np.asarray(arrays)[rows]
+
+
+def _check_numeric(name: str, values: Array) -> None:
+    if values.dtype.kind in "OUS":
+        example = values.reshape(-1)[:1].tolist()[0]
+        raise DataError(
+            f"{name} holds text or objects, for example {example!r}. Expected numbers; replace classes by integers from "
+            "0 and pass their names as class_names."
+        )
 
 
 def _check_finite(name: str, values: Array) -> None:

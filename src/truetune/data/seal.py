@@ -54,34 +54,41 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
     """
     fingerprint = dataset.fingerprint()
     if path.exists():
-        found = read_seal(path, len(dataset))
-        if found.fingerprint != fingerprint:
-            raise StudyError(
-                f"The data changed: {path} seals data with fingerprint {found.fingerprint}, received {fingerprint}. "
-                "Use the earlier data, or start anew with --fresh (archives the study) or another --study-name."
-            )
-        return found
+        return read_seal(path, len(dataset), fingerprint)
     split = given(dataset, "test") or holdout(dataset, fraction, derive_seed(seed, "test"))
     made = Seal(split.kept, split.held, split.by, fingerprint, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"fingerprint": fingerprint, "by": split.by, "seed": seed, "test_rows": split.held.tolist()}
-    write_atomically(path, (json.dumps(content) + "\n").encode())
+    write_atomically(path, (json.dumps(content) + "\n").encode(), make_folder=True)
     return made
 
 
-def read_seal(path: Path, n_rows: int) -> Seal:
-    """Raises StudyError when the file is not a seal of `n_rows` rows."""
+def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
+    """The seal in `path`.
+
+    Raises:
+        StudyError: it seals other data than the `n_rows` rows with `fingerprint`, or is damaged.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         test_rows = np.asarray(content["test_rows"], dtype=np.int64)
-        fingerprint, by, seed = str(content["fingerprint"]), str(content["by"]), int(content["seed"])
+        sealed, by, seed = str(content["fingerprint"]), str(content["by"]), int(content["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(_damaged(path, str(error))) from error
+    if sealed != fingerprint:
         raise StudyError(
-            f"{path} cannot be read as a seal ({error}). Restore it from a backup, or start anew with --fresh."
-        ) from error
+            f"The data changed: {path} seals data with fingerprint {sealed}, received {fingerprint}. "
+            "Use the earlier data, or start anew with --fresh (archives the study) or another --study-name."
+        )
     is_test = np.zeros(n_rows, dtype=bool)
-    is_test[test_rows[test_rows < n_rows]] = True
-    return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), by, fingerprint, seed)
+    inside = test_rows.ndim == 1 and len(test_rows) > 0 and test_rows.min() >= 0 and test_rows.max() < n_rows
+    if not inside or len(np.unique(test_rows)) == n_rows:
+        raise StudyError(_damaged(path, f"its test rows are not some of the {n_rows} rows"))
+    is_test[test_rows] = True
+    return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), by, sealed, seed)
+
+
+def _damaged(path: Path, why: str) -> str:
+    return f"{path} cannot be read as a seal ({why}). Restore it from a backup, or start anew with --fresh."
 
 
 def split_development(development: Dataset, seed: int, fraction: float = 0.2) -> tuple[Dataset, Dataset, str]:

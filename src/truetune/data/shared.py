@@ -12,14 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from truetune.atomic import storage_error
 from truetune.data.dataset import Array, Arrays, Dataset, named
 
 _PARTS = ("train", "validation")
 
 
 def save_parts(folder: Path, train: Dataset, validation: Dataset) -> None:
-    """Write both parts into `folder`, one `.npy` an array."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write both parts into `folder`, one `.npy` an array.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_parts(folder, train, validation)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def _write_parts(folder: Path, train: Dataset, validation: Dataset) -> None:
     index: dict[str, Any] = {"main_output": train.main_output, "class_names": list(train.class_names)}
     for part, dataset in zip(_PARTS, (train, validation), strict=True):
         for field, arrays in (("X", dataset.X), ("y", dataset.y)):

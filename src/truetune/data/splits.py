@@ -50,12 +50,17 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> Split:
 
 
 def given(dataset: Dataset, part: str) -> Split | None:
-    """The user's own part of that name against all other rows; None where there is no such part."""
+    """The user's own part of that name against all other rows; None where there is no such part.
+
+    Raises:
+        DataError: every row is in it, or all rows of a class are.
+    """
     if dataset.parts is None or not (dataset.parts == part).any():
         return None
     inside = dataset.parts == part
     if inside.all():
         raise DataError(f"Every row is in the part '{part}'. Expected rows in 'train' too.")
+    check_training_classes(dataset, np.flatnonzero(~inside))
     return Split(np.flatnonzero(~inside), np.flatnonzero(inside), "given")
 
 
@@ -102,10 +107,11 @@ def _by_group(dataset: Dataset, fraction: float, seed: int) -> Candidates:
 
     n_groups = len(np.unique(np.asarray(dataset.groups)))
     placeholder = np.zeros(len(dataset))
-    if not dataset.is_classification:
+    n_folds = min(max(2, round(1 / fraction)), n_groups)
+    # Stratifying needs a class with as many rows as there are folds.
+    if not dataset.is_classification or np.unique(dataset.labels, return_counts=True)[1].max() < n_folds:
         yield from GroupShuffleSplit(5, test_size=fraction, random_state=seed).split(placeholder, groups=dataset.groups)
         return
-    n_folds = min(max(2, round(1 / fraction)), n_groups)
     for draw in range(3):
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=derive_seed(seed, "draw", draw))
         with warnings.catch_warnings():

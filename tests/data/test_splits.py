@@ -1,0 +1,147 @@
+"""Parts are disjoint, by group where there are groups; every class is in training; the same seed splits the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from truetune.data.dataset import Dataset
+from truetune.data.seal import split_development
+from truetune.data.splits import check_training_classes, given, holdout
+from truetune.errors import DataError
+
+
+def rows(n):
+    return np.zeros((n, 2), dtype="float32")
+
+
+def _holdout_unless_a_class_is_in_the_way(data, seed):
+    try:
+        return holdout(data, 0.2, seed)
+    except DataError as error:
+        if "no sample of class" not in str(error):
+            raise
+        return None
+
+
+@st.composite
+def grouped(draw):
+    """Up to twelve subjects with up to eight rows each, of up to four classes."""
+    sizes = draw(st.lists(st.integers(1, 8), min_size=2, max_size=12))
+    groups = np.repeat([f"s{i}" for i in range(len(sizes))], sizes)
+    labels = draw(st.lists(st.integers(0, draw(st.integers(1, 3))), min_size=len(groups), max_size=len(groups)))
+    return Dataset(rows(len(groups)), np.array(labels), groups=groups)
+
+
+@settings(max_examples=60)
+@for_all(grouped(), st.integers(0, 1000))
+def test_groups_never_cross_and_every_class_trains(data, seed):
+    split = _holdout_unless_a_class_is_in_the_way(data, seed)
+    if split is None:
+        return
+    assert split.by == "subject"
+    assert sorted([*split.kept, *split.held]) == list(range(len(data)))
+    assert len(split.kept)
+    assert len(split.held)
+    assert not set(data.groups[split.kept]) & set(data.groups[split.held])
+    assert set(data.y[split.kept]) == set(data.y)
+    again = holdout(data, 0.2, seed)
+    assert (again.held == split.held).all()
+
+
+@settings(max_examples=60)
+@for_all(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.integers(0, 1000))
+def test_rows_without_groups_are_split_by_row(labels, seed):
+    data = Dataset(rows(len(labels)), np.array(labels))
+    split = _holdout_unless_a_class_is_in_the_way(data, seed)
+    if split is None:
+        return
+    assert split.by == "row"
+    assert sorted([*split.kept, *split.held]) == list(range(len(data)))
+    assert set(data.y[split.kept]) == set(data.y)
+    assert (holdout(data, 0.2, seed).held == split.held).all()
+
+
+@settings(max_examples=20)
+@for_all(st.integers(2, 40), st.integers(0, 1000), st.booleans())
+def test_regression_is_split_too(n, seed, by_group):
+    groups = np.arange(n) // 2 if by_group and n >= 4 else None
+    data = Dataset(rows(n), np.linspace(0, 1, n), groups=groups)
+    split = holdout(data, 0.2, seed)
+    assert sorted([*split.kept, *split.held]) == list(range(n))
+    if groups is not None:
+        assert not set(groups[split.kept]) & set(groups[split.held])
+
+
+def test_classes_are_spread_over_both_parts():
+    data = Dataset(rows(200), np.tile([0, 0, 0, 1], 50))
+    split = holdout(data, 0.2, 0)
+    assert len(split.held) == 40
+    assert data.y[split.held].mean() == pytest.approx(0.25)
+
+
+def test_other_seeds_split_otherwise():
+    data = Dataset(rows(40), np.arange(40) % 2, groups=np.arange(40) // 2)
+    assert len({tuple(holdout(data, 0.2, seed).held) for seed in range(5)}) > 1
+
+
+def test_one_subject_only_is_refused_with_the_way_out():
+    data = Dataset(rows(10), np.arange(10) % 2, groups=np.full(10, "anna"))
+    with pytest.raises(DataError, match=r"one subject \(.*anna.*\)\. Expected at least 3.*without groups"):
+        holdout(data, 0.2, 0)
+
+
+def test_two_subjects_fail_when_validation_is_split_off():
+    data = Dataset(rows(8), np.tile([0, 1], 4), groups=np.repeat([1, 2], 4))
+    development = data.take(holdout(data, 0.2, 0).kept)
+    with pytest.raises(DataError, match=r"one subject"):
+        split_development(development, 0)
+
+
+def test_a_single_row_is_refused():
+    with pytest.raises(DataError, match=r"1 rows cannot be split"):
+        holdout(Dataset(rows(1), np.array([0.5])), 0.2, 0)
+
+
+def test_a_class_of_one_subject_stays_in_training():
+    labels = np.tile([0, 1], 20)
+    labels[:4] = 2
+    data = Dataset(rows(40), labels, groups=np.arange(40) // 4)
+    for seed in range(10):
+        assert 2 in data.y[holdout(data, 0.2, seed).kept]
+
+
+def test_a_class_that_cannot_be_trained_is_named_with_its_subjects():
+    data = Dataset(
+        rows(4), np.array([0, 0, 1, 1]), groups=np.array(["a", "a", "b", "b"]), class_names=("calm", "focused")
+    )
+    with pytest.raises(DataError, match=r"no sample of class (calm|focused).*occur in (a|b) only"):
+        holdout(data, 0.5, 0)
+    with pytest.raises(DataError, match=r"focused"):
+        check_training_classes(data, np.array([0, 1]))
+
+
+def test_the_users_own_parts_are_kept():
+    parts = np.array(["train"] * 6 + ["validation"] * 2 + ["test"] * 2)
+    data = Dataset(rows(10), np.arange(10) % 2, parts=parts)
+    test = given(data, "test")
+    assert (test.held.tolist(), test.by) == ([8, 9], "given")
+    train, validation, by = split_development(data.take(test.kept), 0)
+    assert (len(train), len(validation), by) == (6, 2, "given")
+    assert given(Dataset(rows(10), np.arange(10) % 2), "test") is None
+    assert given(data.take(test.kept), "test") is None
+
+
+def test_all_rows_in_one_part_are_refused():
+    with pytest.raises(DataError, match=r"Every row is in the part 'test'"):
+        given(Dataset(rows(4), np.arange(4) % 2, parts=np.full(4, "test")), "test")
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_class_that_the_users_own_parts_never_train_is_refused(part):
+    data = Dataset(rows(6), np.array([0, 1, 0, 1, 2, 2]), parts=np.array(["train"] * 4 + [part] * 2))
+    with pytest.raises(DataError, match=r"no sample of class 2"):
+        given(data, part)
