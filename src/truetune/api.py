@@ -43,7 +43,7 @@ def tune(
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `workers`, `seed`, `study_name`, `storage`,
-            `directory`, `fresh`, `pruner`, `config`.
+            `directory`, `fresh`, `pruner`, `config`, `searcher`.
 
     Raises:
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
@@ -122,7 +122,7 @@ class Session:
     def _meta(self) -> dict[str, Any]:
         data = {"fingerprint": self.dataset.fingerprint(), "kind": self.dataset.kind, "is_dummy": self.dataset.is_dummy}
         return {
-            "method": self.options.method,
+            "method": self.options.chosen_method,
             "algorithm": self.options.chosen_algorithm,
             "objective": {"name": self.task.objective.name, "direction": self.task.objective.direction},
             "seed": self.options.seed,
@@ -211,9 +211,9 @@ class Session:
             workers.close()
 
     def _lifecycle(self, space: Space) -> Lifecycle:
-        meta = self._open_meta(space)
+        self._open_meta(space)
         trials = self.store.trials()
-        searcher = self.searcher(space, trials, meta)
+        searcher = self.searcher(space, trials)
         for line in searcher.plan():
             self.observer.note(line)
         self._say_what_is_resumed(trials)
@@ -228,16 +228,14 @@ class Session:
             observer=self.observer,
         )
 
-    def _open_meta(self, space: Space) -> dict[str, Any]:
+    def _open_meta(self, space: Space) -> None:
         now = {**self._meta(), "space": space.to_config()}
         before = self.store.meta
         check_unchanged(self.place.name, before, now)
-        meta = {**now, "discovered": before.get("discovered", []), "plan": before.get("plan")}
-        meta |= {"created": before.get("created", time.time()), "source": dict(self.source)}
-        self.store.set_meta(meta)
-        return meta
+        kept = {"discovered": before.get("discovered", []), "created": before.get("created", time.time())}
+        self.store.set_meta({**now, **kept, "source": dict(self.source)})
 
-    def searcher(self, space: Space, trials: list[Trial], meta: Mapping[str, Any]) -> Searcher:
+    def searcher(self, space: Space, trials: list[Trial]) -> Searcher:
         """The searcher, with the trials of earlier runs told."""
         from truetune.search.registry import make_searcher
 
@@ -250,6 +248,10 @@ class Session:
             seed=self.options.seed,
             first=tuple(self.first_values(space).items()),
         )
+        if self.options.searcher is not None:
+            own = self.options.searcher(problem)
+            own.restore(trials)
+            return own
         searcher = make_searcher(
             self.options.method,
             self.options.chosen_algorithm,

@@ -65,7 +65,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
                 timed = ask_one(worker, protocol.TimeEpoch())
             assert isinstance(traced, protocol.Traced)
             assert isinstance(timed, protocol.Timed)
-            searcher = session.searcher(traced.space, [], {})
+            searcher = session.searcher(traced.space, [])
     trials, epochs = _budget(task, options)
     return SearchPlan(
         traced.space, tuple(searcher.plan()), tuple(notes.lines), timed.timing, trials, epochs, max(1, options.workers)

@@ -47,8 +47,8 @@ def small_data(seed=0, n_rows=60):
 
 @pytest.fixture(scope="module")
 def task():
-    from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
     from truetune.tasks.eeg_emotion.builder import EmotionBuilder
+    from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 
     return Task(
         name="small",

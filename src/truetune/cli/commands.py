@@ -37,6 +37,8 @@ def apply(best: Path, config: Path, scope: str | None, yes: bool, dry_run: bool)
     patch = make_patch(winner, config, mapping, scope)
     for key in patch.missing:
         click.echo(f"{config} has no key for {key}; it stays out.")
+    for note in patch.notes:
+        click.echo(note)
     if not patch.changes:
         click.echo(f"{config} holds these values already; nothing was changed.")
         return

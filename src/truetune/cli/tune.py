@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @search_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and train nothing: the same as `truetune plan`.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=None, help="[default: <directory>/best_hyperparameters.json]"
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where the winner is written.  [default: <directory>/best_hyperparameters.json]",
 )
 @reported
 def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
@@ -62,7 +65,8 @@ def plan(**chosen: Any) -> None:
 def _options(chosen: dict[str, Any]) -> SearchOptions:
     from truetune.study.options import SearchOptions
 
-    return SearchOptions(**{name: chosen[name] for name in SearchOptions.__dataclass_fields__})
+    names = [name for name in SearchOptions.__dataclass_fields__ if name in chosen]
+    return SearchOptions(**{name: chosen[name] for name in names})
 
 
 def _choice(chosen: dict[str, Any]) -> TaskChoice:

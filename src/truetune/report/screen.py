@@ -180,12 +180,12 @@ class LiveScreen(Observer):
         if self._status:
             return Text(self._status, style="dim")
         summary = Table.grid(padding=(0, 2))
+        summary.add_row("", ProgressBar(total=max(1, tally.max_trials), completed=len(tally.trials), width=60))
         summary.add_row("trials", f"{len(tally.trials)}/{tally.max_trials}  ({tally.counts()})")
         summary.add_row("best so far", Text(f"{tally.objective.name} {scored(tally.best)}", style="bold green"))
         summary.add_row("today's config", scored(tally.baseline))
         summary.add_row("elapsed", f"{duration(tally.elapsed)}, remaining about {duration(tally.remaining)}")
-        bar = ProgressBar(total=max(1, tally.max_trials), completed=len(tally.trials), width=60)
-        return Group(bar, summary, *self._worker_lines())
+        return Group(summary, *self._worker_lines())
 
     def _worker_lines(self) -> list[RenderableType]:
         tally = self._tally

@@ -163,14 +163,17 @@ class Lifecycle:
             self._store.add_value(running.number, key, hyperparameter, value)
         return value
 
-    def built(self, running: RunningTrial, names: Mapping[str, Value], parameters: int) -> bool:
-        """Accept the built model (True), or refuse values that were trained before (False)."""
+    def built(self, running: RunningTrial, names: Mapping[str, Value], parameters: int, complete: bool = True) -> bool:
+        """Accept the built model (True), or refuse values that were trained before (False).
+
+        Where `fit` may ask for more (not `complete`), two models with equal values may still be two trials.
+        """
         if running.earlier is not None:
             running.trial = replace(running.earlier, parameters=parameters)
             self._observer.trial_started(running.trial, running.worker)
             return True
         used = self._used(running, names)
-        if running.suggestion.schedule.parent is None and _identity(used) in self._known:
+        if complete and running.suggestion.schedule.parent is None and _identity(used) in self._known:
             self._searcher.retract(running.number)
             return False
         self._record_start(running, used, parameters)

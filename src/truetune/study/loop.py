@@ -92,7 +92,7 @@ def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> prot
         if isinstance(message, protocol.AskValue):
             return protocol.Reply(lifecycle.answer(running, message.hyperparameter))
         if isinstance(message, protocol.Built):
-            return protocol.Reply(lifecycle.built(running, message.values, message.parameters))
+            return protocol.Reply(lifecycle.built(running, message.values, message.parameters, message.complete))
         assert isinstance(message, protocol.Epoch), message
         return protocol.Reply(lifecycle.epoch(running, message.epoch, message.value))
     except TruetuneError as error:
@@ -118,8 +118,8 @@ class _DirectHost(protocol.Host):
     def answer(self, hyperparameter: Hyperparameter) -> Value:
         return self._lifecycle.answer(self._running, hyperparameter)
 
-    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
-        return self._lifecycle.built(self._running, values, parameters)
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        return self._lifecycle.built(self._running, values, parameters, complete)
 
     def epoch(self, epoch: int, value: float) -> bool:
         return self._lifecycle.epoch(self._running, epoch, value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from truetune.errors import InputError
+from truetune.search.base import Searcher, SearchProblem
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
@@ -34,6 +35,7 @@ class SearchOptions:
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
+        searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
     """
 
     method: str = "optuna"
@@ -47,6 +49,7 @@ class SearchOptions:
     fresh: bool = False
     pruner: str = "median"
     config: Path | None = None
+    searcher: Callable[[SearchProblem], Searcher] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -69,7 +72,15 @@ class SearchOptions:
             )
 
     @property
+    def chosen_method(self) -> str:
+        """For the record; "own" for a searcher of the user's."""
+        return self.method if self.searcher is None else "own"
+
+    @property
     def chosen_algorithm(self) -> str:
+        """For the record and the study's name."""
+        if self.searcher is not None:
+            return str(getattr(self.searcher, "name", getattr(self.searcher, "__name__", "own")))
         return self.algorithm or ALGORITHMS[self.method][0]
 
     def name_for(self, task_prefix: str, is_dummy: bool) -> str:
@@ -77,7 +88,7 @@ class SearchOptions:
         if self.study_name is not None:
             return self.study_name
         suffix = "_dummy" if is_dummy else ""
-        return f"{task_prefix}_{'optuna' if self.method == 'optuna' else self.chosen_algorithm}{suffix}"
+        return f"{task_prefix}_{'optuna' if self.chosen_method == 'optuna' else self.chosen_algorithm}{suffix}"
 
 
 def _one_of(what: str, received: str, known: tuple[str, ...]) -> None:

@@ -78,8 +78,11 @@ class Host(abc.ABC):
         """The value of a hyperparameter that the builder (or `fit`) asks for."""
 
     @abc.abstractmethod
-    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
-        """`values` by name are all that the builder used; False: an earlier trial had them, do not train."""
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        """`values` by name are all that the builder used; False: an earlier trial had them, do not train.
+
+        `complete` is False where the user's own `fit` may ask for more.
+        """
 
     @abc.abstractmethod
     def epoch(self, epoch: int, value: float) -> bool:
@@ -126,6 +129,7 @@ class AskValue:
 class Built:
     values: Mapping[str, Value]
     parameters: int
+    complete: bool
 
 
 @dataclass(frozen=True)

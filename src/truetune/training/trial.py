@@ -24,6 +24,7 @@ from truetune.training.fit import (
     planned_epochs,
     seed_everything,
 )
+from truetune.training.measured import check_built
 from truetune.training.protocol import Host, Outcome, Request, TrainingTask
 from truetune.trial import TrialState
 
@@ -51,7 +52,8 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
         raise
     except Exception as error:
         return _failed(error, "build", started)
-    if not host.built(dict(hp.values), int(model.count_params())):
+    check_built(model, hp.values, task.hypermodel)
+    if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
         return None
     progress = load_checkpoint(request.load_from, model) if request.load_from else Progress()
     watch = TrialCallback(task, host, progress)

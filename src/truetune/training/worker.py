@@ -143,8 +143,8 @@ class _PipeHost(protocol.Host):
         value: Value = self._ask(protocol.AskValue(hyperparameter))
         return value
 
-    def built(self, values: Mapping[str, Value], parameters: int) -> bool:
-        return bool(self._ask(protocol.Built(values, parameters)))
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        return bool(self._ask(protocol.Built(values, parameters, complete)))
 
     def epoch(self, epoch: int, value: float) -> bool:
         return bool(self._ask(protocol.Epoch(epoch, value)))

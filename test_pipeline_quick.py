@@ -1,0 +1,50 @@
+"""The whole path on a small problem, in a temporary folder: tune, export, apply, retrain, verify.
+
+It starts from src/config.py with a learning rate that is far too low, so that there is something to find.
+Run it with: python test_pipeline_quick.py
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+import truetune
+from truetune.report.screen import PlainLines
+from truetune.tasks.eeg_emotion.features import extract
+from truetune.tasks.eeg_emotion.synthetic import dummy_recordings
+from truetune.tasks.eeg_emotion.task import task_for
+from truetune.training.tensorflow_start import start_tensorflow
+
+SOURCE = Path(__file__).parent / "src" / "config.py"
+TOO_LOW = "LEARNING_RATE: float = 0.00001"
+
+
+def main() -> None:
+    dataset = extract(dummy_recordings(subjects=10, trials_per_class=4))
+    task = task_for(dataset, epochs=5)
+    with tempfile.TemporaryDirectory() as folder:
+        models, config = Path(folder) / "models", Path(folder) / "config.py"
+        config.write_text(re.sub(r"LEARNING_RATE: float = \S+", TOO_LOW, SOURCE.read_text()))
+        print(f"Tuning on {len(dataset)} rows of made-up signals, starting from {TOO_LOW}")
+        observer = PlainLines(Console(), task.objective, task.epochs)
+        result = truetune.tune(task, "optuna", 4, directory=models, config=config, observer=observer)
+        best = result.export(models / "best_hyperparameters.json")
+
+        patch = truetune.apply(best, config, task.mapping)
+        print(patch.diff())
+        patch.write()
+
+        start_tensorflow()
+        from truetune.results.retrain import retrain_from_config
+        from truetune.results.verify import verify_from_config
+
+        print(retrain_from_config(task, config, models))
+        print(verify_from_config(task, config, models))
+
+
+if __name__ == "__main__":
+    main()
