@@ -169,7 +169,7 @@ class Lifecycle:
         Where `fit` may ask for more (not `complete`), two models with equal values may still be two trials.
         """
         if running.earlier is not None:
-            running.trial = replace(running.earlier, parameters=parameters)
+            running.trial = replace(running.earlier, parameters=parameters, reports={})
             self._observer.trial_started(running.trial, running.worker)
             return True
         used = self._used(running, names)
@@ -221,7 +221,9 @@ class Lifecycle:
             return
         if outcome.stage == "build" and running.number == 0 and outcome.traceback:
             raise BuildError(f"The builder raised {outcome.reason}", outcome.traceback)
-        if running.trial is None:
+        if running.trial is None and running.earlier is not None:
+            running.trial = running.earlier
+        elif running.trial is None:
             self._record_start(running, dict(running.answers), parameters=0)
         assert running.trial is not None
         trial = replace(

@@ -71,7 +71,7 @@ class Worker:
         """The next message. Raises WorkerDied when there will be none."""
         try:
             return self.connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join(CLOSE_SECONDS)
             raise WorkerDied(_how_it_ended(self._process.exitcode)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,16 +56,19 @@ def load_checkpoint(path: Path, model: Any) -> Progress:
     try:
         with np.load(path, allow_pickle=False) as saved:
             model.optimizer.build(model.trainable_variables)
-            _assign(model.variables, [saved[f"model_{i}"] for i in range(len(model.variables))])
-            slots = model.optimizer.variables
-            _assign(slots, [saved[f"optimizer_{i}"] for i in range(len(slots))])
-            n_best = sum(name.startswith("best_") for name in saved.files)
-            best = [saved[f"best_{i}"] for i in range(n_best)]
-            return Progress(**json.loads(saved["progress"].tobytes()), best_weights=best)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            _assign(model.variables, _numbered(saved, "model"))
+            _assign(model.optimizer.variables, _numbered(saved, "optimizer"))
+            numbers = json.loads(saved["progress"].tobytes())
+            return Progress(**numbers, best_weights=_numbered(saved, "best"))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise StudyError(
             f"The checkpoint {path} cannot be loaded ({error}). Remove it; the trial is then trained from its start."
         ) from error
+
+
+def _numbered(saved: Any, kind: str) -> list[Array]:
+    """All arrays of that kind: a file of a larger model is not taken for one of this."""
+    return [saved[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in saved.files))]
 
 
 def _assign(variables: Any, values: list[Array]) -> None:

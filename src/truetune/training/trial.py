@@ -96,8 +96,8 @@ def _train(
         raise watch.error
     if watch.failure:
         return Outcome(TrialState.FAILED, epochs=watch.progress.epoch, history=history, reason=watch.failure)
-    if watch.progress.epoch == request.schedule.initial_epoch:
-        return _scored_from_history(task.objective, history, overrides_fit(task.hypermodel))
+    if not watch.has_recorded:
+        return _scored_from_history(task.objective, history, watch.progress.epoch)
     if request.save_to is not None:
         save_checkpoint(request.save_to, model, watch.progress)
     if watch.progress.best_weights:
@@ -107,8 +107,10 @@ def _train(
     return Outcome(state, best.best_score, best.epoch, best.best_epoch, history=history)
 
 
-def _scored_from_history(objective: Objective, history: History, own_fit: bool) -> Outcome:
-    """For a user's `fit` that does not pass our callbacks on: the returned values are all there is."""
+def _scored_from_history(objective: Objective, history: History, epochs_seen: int) -> Outcome:
+    """For a user's `fit` that computes the objective itself, or does not pass our callbacks on: the returned values
+    are all there is. A single value belongs to the weights after the last epoch.
+    """
     if objective.name not in history:
         raise never_logged(objective, history)
     values = history[objective.name]
@@ -116,9 +118,11 @@ def _scored_from_history(objective: Objective, history: History, own_fit: bool) 
     for epoch, value in enumerate(values):
         if objective.is_better(value, values[best] if math.isfinite(values[best]) else None):
             best = epoch
+    epochs = max(len(values), epochs_seen)
     if not values or not math.isfinite(values[best]):
-        return Outcome(TrialState.FAILED, epochs=len(values), history=history, reason="the objective is not finite")
-    return Outcome(TrialState.COMPLETE, values[best], len(values), best + 1, history=history)
+        return Outcome(TrialState.FAILED, epochs=epochs, history=history, reason="the objective is not finite")
+    best_epoch = epochs if len(values) == 1 else best + 1
+    return Outcome(TrialState.COMPLETE, values[best], epochs, best_epoch, history=history)
 
 
 def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
@@ -136,15 +140,17 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.progress = progress
         self.failure = ""
         self.pruned = False
+        self.has_recorded = False
         self.error: TruetuneError | None = None
         self._objective = task.objective
         self._patience = task.patience
         self._host = host
+        self._may_log_later = overrides_fit(task.hypermodel)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.progress.epoch = epoch + 1
-        if self._objective.name not in values:
+        if self._objective.name not in values and not self._may_log_later:
             self.error = never_logged(self._objective, values)
             self._stop()
             return
@@ -153,9 +159,11 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self.failure = f"{broken[0]} became {values[broken[0]]} in epoch {epoch + 1}"
             self._stop()
             return
-        self._record(epoch + 1, values[self._objective.name])
+        if self._objective.name in values:
+            self._record(epoch + 1, values[self._objective.name])
 
     def _record(self, epoch: int, value: float) -> None:
+        self.has_recorded = True
         if self._objective.is_better(value, self.progress.best_score):
             self.progress.best_score, self.progress.best_epoch, self.progress.wait = value, epoch, 0
             self.progress.best_weights = self.model.get_weights()

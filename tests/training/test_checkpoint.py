@@ -1,0 +1,101 @@
+"""A model that was saved goes on as if it had never been stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from truetune.errors import StudyError
+
+pytestmark = pytest.mark.tensorflow
+
+
+def model(units=3):
+    import keras
+
+    made = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(units, "relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5, seed=7),
+            keras.layers.Dense(1),
+        ]
+    )
+    made.compile(keras.optimizers.Adam(0.01), "mse")
+    return made
+
+
+X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+Y = X.sum(axis=1, keepdims=True)
+
+
+def train(a_model, epochs, initial_epoch=0):
+    """In the same order of rows each time, so that only dropout is random."""
+    a_model.fit(X, Y, batch_size=8, epochs=epochs, initial_epoch=initial_epoch, shuffle=False, verbose=0)
+
+
+def values(a_model):
+    return [np.asarray(v) for v in [*a_model.variables, *a_model.optimizer.variables]]
+
+
+def test_two_and_two_epochs_are_four(tmp_path):
+    import keras
+
+    from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    keras.utils.set_random_seed(0)
+    whole = model()
+    start = whole.get_weights()
+    train(whole, 4)
+
+    first = model()
+    first.set_weights(start)
+    train(first, 2)
+    progress = Progress(epoch=2, best_score=0.25, best_epoch=1, wait=1, best_weights=first.get_weights())
+    save_checkpoint(tmp_path / "new" / "trial.npz", first, progress)
+
+    second = model()
+    found = load_checkpoint(tmp_path / "new" / "trial.npz", second)
+    for ours, theirs in zip(values(second), values(first), strict=True):
+        assert (ours == theirs).all()
+    assert (found.epoch, found.best_score, found.best_epoch, found.wait) == (2, 0.25, 1, 1)
+    for ours, theirs in zip(found.best_weights, progress.best_weights, strict=True):
+        assert (ours == theirs).all()
+
+    train(second, 4, initial_epoch=2)
+    for ours, theirs in zip(values(second), values(whole), strict=True):
+        assert (ours == theirs).all()
+
+
+def test_a_model_of_another_shape_is_refused(tmp_path):
+    from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    save_checkpoint(tmp_path / "trial.npz", model(units=3), Progress())
+    with pytest.raises(StudyError, match=r"trial.npz cannot be loaded"):
+        load_checkpoint(tmp_path / "trial.npz", model(units=4))
+
+
+def test_a_checkpoint_of_a_larger_model_is_refused(tmp_path):
+    import keras
+
+    from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    save_checkpoint(tmp_path / "trial.npz", model(), Progress())
+    smaller = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")])
+    smaller.compile(keras.optimizers.Adam(0.01), "mse")
+    with pytest.raises(StudyError, match=r"cannot be loaded"):
+        load_checkpoint(tmp_path / "trial.npz", smaller)
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "text", "gone"])
+def test_a_damaged_checkpoint_is_refused_with_the_way_out(tmp_path, damage):
+    from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+
+    path = tmp_path / "trial.npz"
+    save_checkpoint(path, model(), Progress())
+    whole = path.read_bytes()
+    contents = {"empty": b"", "truncated": whole[: len(whole) // 2], "text": b"no zip at all"}
+    path.unlink() if damage == "gone" else path.write_bytes(contents[damage])
+    with pytest.raises(StudyError, match=r"Remove it; the trial is then trained from its start"):
+        load_checkpoint(path, model())

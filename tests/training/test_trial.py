@@ -1,0 +1,313 @@
+"""One trial: its score is that of the weights it keeps; what goes wrong in it is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from truetune.data.dataset import Dataset
+from truetune.errors import ObjectiveError, SpaceError
+from truetune.task import Objective
+from truetune.training.protocol import Host, Request, TrainingTask
+from truetune.trial import Schedule, TrialState
+
+pytestmark = pytest.mark.tensorflow
+
+ACCURACY = Objective("val_accuracy", "max")
+LOSS = Objective("val_loss", "min")
+
+
+class Recording(Host):
+    """Answers with given values, else the defaults; `stop_at` prunes."""
+
+    def __init__(self, values=None, stop_at=None, known=False):
+        self.values = values or {}
+        self.stop_at, self.known = stop_at, known
+        self.asked, self.epochs, self.parameters, self.names = [], {}, None, None
+
+    def answer(self, hyperparameter):
+        self.asked.append(hyperparameter.name)
+        return self.values.get(hyperparameter.name, hyperparameter.default)
+
+    def built(self, values, parameters, complete):
+        self.names, self.parameters = dict(values), parameters
+        return not self.known
+
+    def epoch(self, epoch, value):
+        self.epochs[epoch] = value
+        return epoch == self.stop_at
+
+
+@pytest.fixture(scope="module")
+def parts():
+    from truetune.training.trial import Parts
+
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], 48)
+    X = rng.normal(size=(96, 4)).astype("float32") + y[:, None] * np.float32(1.0)
+    data = Dataset(X, y)
+    return Parts(data.take(np.arange(64)), data.take(np.arange(64, 96)))
+
+
+def build(hp):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Int("units", 2, 8, default=4), "relu")])
+    model.add(keras.layers.Dropout(0.3))
+    model.add(keras.layers.Dense(2, "softmax"))
+    rate = hp.Float("learning_rate", 1e-4, 100.0, sampling="log", default=0.03)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    kept.append(model)
+    return model
+
+
+kept = []
+"""The models that `build` made, so that tests can look at their weights."""
+
+
+def task(hypermodel=build, objective=LOSS, epochs=4, patience=None):
+    return TrainingTask(hypermodel, objective, epochs, patience, None)
+
+
+def trained(parts, host=None, **changes):
+    from truetune.training.trial import run_trial
+
+    kept.clear()
+    settings = {"schedule": Schedule()} | changes.pop("request", {})
+    return run_trial(task(**changes), parts, Request(0, 1, **settings), host or Recording())
+
+
+def test_the_score_is_that_of_the_weights_that_are_kept(parts):
+    """Training at this rate gets worse after its best epoch."""
+    host = Recording({"learning_rate": 1.0})
+    outcome = trained(parts, host, epochs=6)
+    assert outcome.state is TrialState.COMPLETE
+    assert outcome.score == min(host.epochs.values()) == host.epochs[outcome.best_epoch]
+    assert outcome.epochs == 6
+    loss, _ = kept[0].evaluate(parts.validation.X, parts.validation.y, verbose=0)
+    assert loss == pytest.approx(outcome.score, rel=1e-5)
+    assert outcome.history["val_loss"] == pytest.approx([host.epochs[e] for e in range(1, 7)])
+    assert outcome.seconds > 0
+    assert host.parameters == kept[0].count_params()
+    assert host.names == {"units": 4, "learning_rate": 1.0}
+
+
+def test_training_stops_when_nothing_improves(parts):
+    outcome = trained(parts, Recording({"learning_rate": 100.0}), epochs=50, patience=2)
+    assert outcome.state is TrialState.COMPLETE
+    assert outcome.epochs == outcome.best_epoch + 2 < 50
+
+
+def test_the_supervisor_can_prune(parts):
+    outcome = trained(parts, Recording(stop_at=2))
+    assert (outcome.state, outcome.epochs) == (TrialState.PRUNED, 2)
+    assert outcome.score is not None
+
+
+def test_equal_seeds_train_equally(parts):
+    assert trained(parts, epochs=2).history == trained(parts, epochs=2).history
+
+
+def test_a_known_trial_is_not_trained(parts):
+    host = Recording(known=True)
+    assert trained(parts, host) is None
+    assert host.epochs == {}
+
+
+def test_a_loss_that_is_nan_fails_the_trial_with_its_epoch(parts):
+    broken = replace(parts, train=replace(parts.train, X=np.full_like(parts.train.X, np.nan)))
+    outcome = trained(broken)
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason == "loss became nan in epoch 1"
+    assert outcome.score is None
+
+
+def test_an_objective_that_is_never_logged_ends_the_first_epoch_with_the_logged_names(parts):
+    host = Recording()
+    with pytest.raises(ObjectiveError, match=r"'val_f1' was never logged.*accuracy, loss, val_accuracy, val_loss"):
+        trained(parts, host, objective=Objective("val_f1", "max"), epochs=1000)
+    assert host.epochs == {}
+
+
+def failing_in_fit(hp):
+    import keras
+
+    class Exploding(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+        def fit(self, *args, **kwargs):
+            raise RuntimeError("out of luck\nsecond line")
+
+    model = Exploding()
+    model.compile("sgd", "mse")
+    model.build((None, 4))
+    return model
+
+
+def test_an_exception_in_fit_fails_the_trial_with_the_users_traceback(parts):
+    outcome = trained(parts, hypermodel=failing_in_fit)
+    assert (outcome.state, outcome.stage, outcome.reason) == (TrialState.FAILED, "fit", "RuntimeError: out of luck")
+    assert 'raise RuntimeError("out of luck' in outcome.traceback
+    assert "truetune/training" not in outcome.traceback.replace("\\", "/").split("test_trial.py")[0]
+
+
+def test_an_exception_in_build_fails_the_trial_with_the_users_traceback(parts):
+    def broken(hp):
+        return {}["no such layer"]
+
+    outcome = trained(parts, hypermodel=broken)
+    assert (outcome.state, outcome.stage) == (TrialState.FAILED, "build")
+    assert outcome.reason == "KeyError: 'no such layer'"
+    assert outcome.traceback.splitlines()[1].strip().endswith("in broken")
+
+
+def test_a_builder_that_returns_no_model_is_told_so(parts):
+    outcome = trained(parts, hypermodel=lambda hp: None)
+    assert "returned NoneType. Expected a compiled keras.Model" in outcome.reason
+
+
+def test_bad_declarations_are_no_failed_trial(parts):
+    with pytest.raises(SpaceError, match="'units'"):
+        trained(parts, hypermodel=lambda hp: hp.Int("units", 1, 5, default=9))
+
+
+# What reaches fit
+
+
+def tuned_all(hp):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+    hp.Choice("batch_size", [8, 16, 32])
+    hp.Int("epochs", 1, 5, default=2)
+    optimizer = hp.Choice("optimizer", ["adam", "rmsprop"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    kept.append(model)
+    return model
+
+
+def test_batch_size_epochs_and_optimizer_reach_fit(parts):
+    host = Recording({"batch_size": 16, "epochs": 3, "optimizer": "rmsprop"})
+    outcome = trained(parts, host, hypermodel=tuned_all, epochs=10)
+    assert outcome.epochs == 3
+    assert int(kept[0].optimizer.iterations) == 3 * 64 // 16
+    assert type(kept[0].optimizer).__name__ == "RMSprop"
+
+
+def test_the_batch_size_is_that_of_keras_where_nothing_is_said(parts):
+    trained(parts, epochs=1)
+    assert int(kept[0].optimizer.iterations) == 64 // 32
+
+
+def own_fit(fit):
+    """A HyperModel with `fit` as its own."""
+    import keras_tuner as kt
+
+    class Own(kt.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+    Own.fit = fit
+    return Own()
+
+
+def test_the_kerastuner_idiom_for_batch_size(parts):
+    host = Recording({"batch_size": 8})
+    hypermodel = own_fit(
+        lambda self, hp, model, *args, **kwargs: model.fit(*args, batch_size=hp.Choice("batch_size", [8, 16]), **kwargs)
+    )
+    outcome = trained(parts, host, hypermodel=hypermodel, epochs=2)
+    assert outcome.state is TrialState.COMPLETE
+    assert int(kept[0].optimizer.iterations) == 2 * 64 // 8
+    assert host.asked == ["units", "learning_rate", "batch_size"]
+    assert list(host.epochs) == [1, 2]
+
+
+def test_a_fit_may_compute_the_objective_itself(parts):
+    """As in KerasTuner's guide: train, predict, return one number to minimise."""
+
+    def fit(self, hp, model, x, y, validation_data, **kwargs):
+        model.fit(x, y, **kwargs)
+        return float(np.mean(model.predict(validation_data[0], verbose=0)))
+
+    outcome = trained(parts, hypermodel=own_fit(fit), objective=Objective("default_objective", "min"), epochs=3)
+    assert outcome.state is TrialState.COMPLETE
+    assert outcome.score == pytest.approx(0.5)
+    assert (outcome.epochs, outcome.best_epoch) == (3, 3)
+
+
+def test_a_fit_may_return_a_dictionary(parts):
+    fit = lambda self, hp, model, *args, **kwargs: {"cost": 1.5, "size": 3}  # noqa: E731
+    outcome = trained(parts, hypermodel=own_fit(fit), objective=Objective("cost", "min"))
+    assert (outcome.score, outcome.epochs, outcome.best_epoch) == (1.5, 1, 1)
+
+
+def test_a_fit_that_drops_our_callbacks_is_scored_from_its_history(parts):
+    def fit(self, hp, model, x, y, callbacks=None, **kwargs):
+        return model.fit(x, y, **kwargs)
+
+    outcome = trained(parts, hypermodel=own_fit(fit), epochs=3)
+    values = outcome.history["val_loss"]
+    assert outcome.score == min(values) == values[outcome.best_epoch - 1]
+    assert outcome.epochs == 3
+
+
+def test_a_fit_that_never_gives_the_objective_is_told_what_it_gave(parts):
+    fit = lambda self, hp, model, *args, **kwargs: {"cost": 1.5}  # noqa: E731
+    with pytest.raises(ObjectiveError, match=r"'val_loss' was never logged. Received metrics: cost"):
+        trained(parts, hypermodel=own_fit(fit))
+
+
+def test_a_fit_that_returns_nothing_is_told_so(parts):
+    fit = lambda self, hp, model, *args, **kwargs: None  # noqa: E731
+    with pytest.raises(ObjectiveError, match=r"returned NoneType.*return model.fit"):
+        trained(parts, hypermodel=own_fit(fit))
+
+
+def test_what_a_fit_may_return():
+    from truetune.training.fit import as_history
+
+    history = SimpleNamespace(history={"loss": [np.float32(2), 1]})
+    assert as_history(history) == {"loss": [2.0, 1.0]}
+    assert as_history(np.float64(0.5)) == {"default_objective": [0.5]}
+    assert as_history([{"cost": 1}, {"cost": 2}]) == {"cost": [1.5]}
+    assert as_history([history, history]) == {"loss": [1.0]}
+
+
+# Preprocessing
+
+
+class Centering:
+    fitted_on: list = []  # noqa: RUF012
+
+    def fit(self, X, y=None):
+        self.fitted_on.append(len(X))
+        self.mean = X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return X - self.mean
+
+
+def test_preprocessing_is_fitted_on_training_rows_only():
+    from truetune.training.fit import preprocess
+
+    Centering.fitted_on = []
+    train = Dataset({"a": np.ones((6, 2)), "b": np.full((6, 1), 5.0)}, np.arange(6))
+    test = Dataset({"a": np.full((3, 2), 9.0), "b": np.zeros((3, 1))}, np.arange(3))
+    train, test = preprocess(Centering, train, test)
+    assert Centering.fitted_on == [6, 6]
+    assert (train.X["a"] == 0).all()
+    assert (test.X["a"] == 8).all()
+    assert (test.X["b"] == -5).all()
+
+
+def test_without_preprocessing_the_data_stay_as_they_are():
+    from truetune.training.fit import preprocess
+
+    data = Dataset(np.ones((2, 1)), np.arange(2))
+    assert preprocess(None, data)[0] is data
