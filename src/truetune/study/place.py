@@ -95,7 +95,7 @@ class StudyPlace:
         earlier = [path for path in self.folder.iterdir() if path.name != "supervisor.lock"]
         if not earlier:
             return None
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         kept = self.folder.with_name(f"{self.name}_archived_{stamp}")
         kept.mkdir()
         for path in earlier:

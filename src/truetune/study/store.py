@@ -46,7 +46,7 @@ def open_storage(url: str) -> RDBStorage:
     """Optuna's storage at `url`; SQLite in WAL mode, which neither blocks readers nor loses a commit on SIGKILL.
 
     Raises:
-        StudyError: the file is no database, or a damaged one.
+        StudyError: the file is no database, or a damaged one; the URL is none, or its driver is missing.
         StorageError: its folder cannot be written.
     """
     with storage_errors(url):
@@ -92,6 +92,11 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except sqlalchemy.exc.ArgumentError as error:
         raise StudyError(f"The storage URL is not valid ({error}). Expected e.g. sqlite:///models/optuna.db.") from None
+    except ImportError as error:
+        raise StudyError(
+            f"The storage {_without_password(url)} needs a driver that is not installed ({error.__cause__ or error}). "
+            "Install it, or use sqlite:///…."
+        ) from error
     except (sqlalchemy.exc.DatabaseError, optuna.exceptions.StorageInternalError) as error:
         raise _explained(url, str(error.__cause__ or error).splitlines()[0]) from error
 
@@ -232,7 +237,7 @@ class Store:
 
     def archive(self) -> str:
         """Keep the study under another name and begin with an empty one; returns the other name."""
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         kept = f"{self.name}_archived_{stamp}"
         with storage_errors(self.url):
             optuna.copy_study(

@@ -1,0 +1,54 @@
+"""What a person may choose is checked before anything else happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from truetune.errors import InputError
+from truetune.study.options import ALGORITHMS, SearchOptions
+
+
+@pytest.mark.parametrize("method", ALGORITHMS)
+def test_the_first_algorithm_of_a_method_is_its_default(method):
+    assert SearchOptions(method=method).chosen_algorithm == ALGORITHMS[method][0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"method": "grid"}, r"method 'grid' does not exist. Expected one of: keras-tuner, optuna"),
+        ({"method": "optuna", "algorithm": "hyperband"}, r"of method 'optuna' 'hyperband'.*Expected one of: tpe"),
+        ({"pruner": "best"}, r"pruner 'best'.*median"),
+        ({"max_trials": 0}, r"max_trials=0 was given. Expected at least 1"),
+        ({"max_trials": -3}, r"max_trials=-3"),
+        ({"workers": -1}, r"workers=-1.*0 \(train in this process\)"),
+        ({"seed": -1}, r"seed=-1"),
+        ({"study_name": ""}, r"study name is ''"),
+        ({"study_name": ".."}, r"study name is '\.\.'"),
+        ({"study_name": "a/b"}, r"letters, digits"),
+        ({"study_name": "x" * 101}, r"up to 100"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(wrong, what):
+    with pytest.raises(InputError, match=what):
+        SearchOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "dummy", "name"),
+    [
+        ({"method": "optuna"}, False, "emotion_optuna"),
+        ({"method": "keras-tuner"}, False, "emotion_bayesian"),
+        ({"method": "keras-tuner", "algorithm": "hyperband"}, True, "emotion_hyperband_dummy"),
+        ({"study_name": "mine.2"}, True, "mine.2"),
+    ],
+)
+def test_names_of_studies(options, dummy, name):
+    assert SearchOptions(**options).name_for("emotion", dummy) == name
+
+
+def test_paths_may_be_text():
+    options = SearchOptions(directory="elsewhere", config="config.py")
+    assert (options.directory, options.config) == (Path("elsewhere"), Path("config.py"))

@@ -1,0 +1,239 @@
+"""The record is an ordinary Optuna study with natural values, and says what is wrong with a database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+import optuna
+import pytest
+
+from truetune.errors import StorageError, StudyError
+from truetune.space import Condition, Hyperparameter, Space
+from truetune.study.store import Store, open_storage, sqlite_url, study_exists
+from truetune.trial import Schedule, Trial, TrialState
+
+
+def space():
+    made = Space()
+    made.add(Hyperparameter("Int", "units", 32, low=32, high=256, step=32))
+    made.add(Hyperparameter("Float", "rate", 1e-3, low=1e-5, high=1e-1, step=10, sampling="log"))
+    made.add(Hyperparameter("Choice", "act", "relu", choices=("relu", "tanh")))
+    made.add(Hyperparameter("Choice", "batch", 16, choices=(16, 32, 64)))
+    made.add(Hyperparameter("Boolean", "lstm", False))
+    made.add(Hyperparameter("Fixed", "version", 3, choices=(3,)))
+    made.add(Hyperparameter("Int", "units", 8, low=8, high=16, step=1, conditions=(Condition("lstm", (True,)),)))
+    return made
+
+
+VALUES = {"units": 64, "rate": 1e-4, "act": "tanh", "batch": 32, "lstm": True, "version": 3, "units@lstm=True": 9}
+
+
+@pytest.fixture
+def url(tmp_path):
+    return sqlite_url(tmp_path / "optuna.db")
+
+
+@pytest.fixture
+def store(url):
+    made = Store(url, "study", "max", "val_accuracy")
+    yield made
+    made.close()
+
+
+def running(number=0, **changes):
+    fields = {"values": VALUES, "seed": 7, "parameters": 1234} | changes
+    return Trial(number, TrialState.RUNNING, **fields)
+
+
+def finished(number=0, state=TrialState.COMPLETE, score=0.5, **changes):
+    fields = {"values": VALUES, "seed": 7, "parameters": 1234, "epochs": 3, "best_epoch": 2, "seconds": 1.5} | changes
+    return Trial(number, state, score=score, **fields)
+
+
+def test_the_database_is_in_wal_mode(url, store, tmp_path):
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_trial_is_found_as_it_was_written(url, store):
+    schedule = Schedule(epochs=9, initial_epoch=3, parent=None, bracket=1, round=2)
+    store.start(running(schedule=schedule), space())
+    assert store.trials() == [running(schedule=schedule)]
+    store.report(0, 1, 0.25)
+    store.report(0, 2, 0.5)
+    ended = finished(schedule=schedule, reports={1: 0.25, 2: 0.5})
+    store.finish(ended, space(), {"loss": [2.0, 1.0]})
+    assert store.trials() == [ended]
+    other = Store.open_existing(url, "study")
+    assert other.trials() == [ended]
+    other.close()
+
+
+def test_optuna_sees_natural_values_states_and_epochs(url, store):
+    store.start(running(), space())
+    store.report(0, 1, 0.25)
+    store.finish(finished(), space(), {"loss": [2.0]})
+    store.start(running(1), space())
+    store.finish(finished(1, TrialState.FAILED, None, reason="loss became nan"), space())
+    store.start(running(2), space())
+    store.finish(finished(2, TrialState.PRUNED, 0.1), space())
+    store.start(running(3), space())
+
+    study = optuna.load_study(study_name="study", storage=url)
+    first = study.trials[0]
+    assert first.params == VALUES
+    assert all(type(first.params[key]) is type(value) for key, value in VALUES.items())
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "FAIL", "PRUNED", "RUNNING"]
+    assert study.direction.name == "MAXIMIZE"
+    assert study.metric_names == ["val_accuracy"]
+    assert study.best_trial.number == 0
+    assert first.value == 0.5
+    assert first.intermediate_values == {1: 0.25}
+    wanted = {"seed": 7, "epochs": 3, "best_epoch": 2, "seconds": 1.5, "parameters": 1234, "reason": "", "attempt": 0}
+    assert wanted.items() <= first.user_attrs.items()
+    assert first.user_attrs["history"] == {"loss": [2.0]}
+    assert study.trials[1].user_attrs["reason"] == "loss became nan"
+    assert first.datetime_complete is not None
+
+
+def test_the_state_is_written_last(url, store, monkeypatch):
+    """A supervisor killed while it records the end leaves the trial running, to be trained again."""
+    store.start(running(), space())
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store._storage, "set_trial_state_values", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.finish(finished(), space())
+    assert store.trials()[0].state is TrialState.RUNNING
+
+
+def test_values_that_fit_asks_for_are_added(store):
+    store.start(running(values={"units": 64}), space())
+    store.add_value(0, "batch", space()["batch"], 32)
+    assert store.trials()[0].values == {"units": 64, "batch": 32}
+
+
+def test_attempts_are_counted(store):
+    store.start(running(), space())
+    store.restart(running(attempt=2))
+    assert store.trials()[0].attempt == 2
+
+
+def test_meta_and_discoveries_are_kept(url, store):
+    assert store.meta == {}
+    store.set_meta({"method": "optuna"})
+    store.discover("act", space()["act"])
+    again = Store(url, "study", "max", "val_accuracy")
+    assert again.meta["method"] == "optuna"
+    assert Space.from_config(again.meta["discovered"])["act"] == space()["act"]
+    again.close()
+
+
+def test_a_second_writer_is_noticed(url, store):
+    other = Store(url, "study", "max", "val_accuracy")
+    other.start(running(0), space())
+    with pytest.raises(StudyError, match=r"Trial 0 .* recorded as 1: another process"):
+        store.start(running(0), space())
+    other.close()
+
+
+def test_an_archived_study_is_kept_whole(url, store):
+    store.set_meta({"method": "optuna"})
+    store.start(running(), space())
+    store.finish(finished(), space())
+    name = store.archive()
+    assert name.startswith("study_archived_")
+    assert not study_exists(url, "study")
+    kept = Store.open_existing(url, name)
+    assert kept.trials() == [finished()]
+    assert kept.meta == {"method": "optuna"}
+    kept.close()
+
+
+def test_two_archives_within_a_second_do_not_collide(url):
+    names = set()
+    for _ in range(2):
+        store = Store(url, "study", "max", "val_accuracy")
+        names.add(store.archive())
+        store.close()
+    assert len(names) == 2
+
+
+# Databases that cannot be used
+
+
+def test_an_empty_file_becomes_a_database(tmp_path, url):
+    (tmp_path / "optuna.db").touch()
+    Store(url, "study", "max", "val_accuracy").close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path, url):
+    (tmp_path / "optuna.db").write_bytes(b"hyperparameters,score\n" * 200)
+    with pytest.raises(StudyError, match=r"is damaged \(.*not a database\).*backup, or move it away"):
+        open_storage(url)
+    assert (tmp_path / "optuna.db").read_bytes().startswith(b"hyperparameters")
+
+
+def test_a_damaged_database_is_refused(tmp_path, url):
+    store = Store(url, "study", "max", "val_accuracy")
+    for number in range(20):
+        store.start(running(number), space())
+        store.finish(finished(number), space(), {"loss": [1.0] * 100})
+    store.close()
+    path = tmp_path / "optuna.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    connection.close()
+    content = bytearray(path.read_bytes())
+    content[8192 : len(content) // 2] = os.urandom(len(content) // 2 - 8192)
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match=r"is damaged"):
+        open_storage(url)
+
+
+def test_a_truncated_database_is_refused(tmp_path, url):
+    Store(url, "study", "max", "val_accuracy").close()
+    path = tmp_path / "optuna.db"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StudyError, match=r"is damaged"):
+        open_storage(url)
+
+
+def test_a_folder_that_cannot_hold_a_database_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"cannot be written.*--directory"):
+        open_storage(sqlite_url(tmp_path / "file" / "optuna.db"))
+
+
+def test_a_read_only_database_is_said(tmp_path, url):
+    Store(url, "study", "max", "val_accuracy").close()
+    (tmp_path / "optuna.db").chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(StorageError, match=r"cannot be written"):
+            Store(url, "other", "max", "val_accuracy")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "notadatabase://x", ""])
+def test_a_url_that_is_none_is_refused(wrong):
+    with pytest.raises(StudyError, match=r"storage URL is not valid.*Expected e.g. sqlite"):
+        open_storage(wrong)
+
+
+def test_a_driver_that_is_missing_is_named():
+    with pytest.raises(StudyError, match=r"needs a driver.*cx_Oracle"):
+        open_storage("oracle+cx_oracle://user:secret@host/db")
+
+
+def test_passwords_are_not_shown():
+    from truetune.study.store import _explained
+
+    assert "secret" not in str(_explained("postgresql://user:secret@host/db", "connection refused"))
