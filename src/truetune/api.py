@@ -74,6 +74,7 @@ def opened(
     from truetune.study.store import Store
 
     dataset = task.load()
+    _today(task, options)
     prefix = task.study_prefix or task.name
     place = StudyPlace.of(options.directory, options.name_for(prefix, dataset.is_dummy), options.storage)
     place.make()
@@ -88,6 +89,17 @@ def opened(
         finally:
             place.clear_scratch()
             store.close()
+
+
+def _today(task: Task, options: SearchOptions) -> dict[str, Value]:
+    """Today's configuration by name; empty where no config was given. Raises ConfigError when it cannot be read."""
+    from truetune.mapping import ConfigMapping
+    from truetune.results.config_source import read_config
+
+    if options.config is None:
+        return {}
+    mapping = task.mapping or ConfigMapping()
+    return mapping.from_config(read_config(options.config, mapping.scope))
 
 
 def _archive(place: StudyPlace, task: Task, observer: Observer) -> None:
@@ -269,13 +281,7 @@ class Session:
 
     def first_values(self, space: Space) -> dict[str, Value]:
         """Today's configuration by key, moved into the range where it lies outside (and said)."""
-        from truetune.mapping import ConfigMapping
-        from truetune.results.config_source import read_config
-
-        if self.options.config is None:
-            return {}
-        mapping = self.task.mapping or ConfigMapping()
-        today = mapping.from_config(read_config(self.options.config, mapping.scope))
+        today = _today(self.task, self.options)
         first: dict[str, Value] = {}
         for key, hyperparameter in space.entries.items():
             if hyperparameter.name not in today:

@@ -11,7 +11,7 @@ Every message says what was received, what was expected, and what to do::
     │   ├── ExportError       there is nothing to export, or the JSON is not ours
     │   └── StudyError        the study on disk does not fit this command, is locked or damaged
     ├── StorageError          the disk is full or read-only
-    ├── BuildError            the user's own builder raised before any trial could run
+    ├── BuildError            the user's own builder or task raised before any trial could run
     └── SearchStopped         the search ended before its budget was used
         └── RepeatedFailure   several trials in a row failed for the same reason
 """
@@ -62,7 +62,7 @@ class StorageError(TruetuneError):
 
 
 class BuildError(TruetuneError):
-    """The user's own builder raised before any trial could run.
+    """The user's own builder, or the file their task is in, raised before any trial could run.
 
     `user_traceback` is the traceback as Python would have printed it, without our own frames.
     """

@@ -91,7 +91,17 @@ class Task:
             )
 
     def load(self) -> Dataset:
-        """The data, loaded if need be and checked."""
+        """The data, loaded if need be and checked.
+
+        Raises:
+            InputError: `data` is no Dataset and returns none.
+            DataError: it cannot be trained on.
+        """
         data = self.data() if callable(self.data) else self.data
+        if not callable(getattr(data, "check", None)):
+            raise InputError(
+                f"The task's data is a {type(data).__name__}. Expected a truetune.Dataset(X, y), or a function that "
+                "returns one."
+            )
         data.check()
         return data

@@ -84,8 +84,10 @@ def finish_options(command: Any) -> Any:
 @reported
 def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
     """Retrain from the config on training and validation rows, save the model, and test it on the sealed rows."""
+    from truetune.results.config_source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
+    read_config(config)  # what cannot be read is said before anything slow
     task = _task(directory, chosen)
     start_tensorflow()
     from truetune.results.retrain import retrain_from_config
@@ -102,12 +104,16 @@ def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
 @reported
 def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, config: Path, **chosen: Any) -> None:
     """Train the config before and after the last apply on the same seeds and compare them on the sealed rows."""
+    from truetune.results.apply import before_values
+    from truetune.results.config_source import read_config
+    from truetune.results.verify import check_pairs, verify_from_config
     from truetune.training.tensorflow_start import start_tensorflow
 
+    check_pairs(seeds)
+    read_config(config)
+    before_values(config)  # what is missing is said before anything slow
     task = _task(directory, chosen)
     start_tensorflow()
-    from truetune.results.verify import verify_from_config
-
     click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
     found = verify_from_config(task, config, directory, seeds=seeds, seed=seed, progress=_say_training)
     click.echo(str(found))

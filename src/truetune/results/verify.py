@@ -97,8 +97,7 @@ def verify(
         InputError: fewer than 5 pairs, values that the builder refuses, or a metric that is not measured.
         TruetuneError: a training diverged; it has no score, so there is no verdict.
     """
-    if seeds < LEAST_PAIRS:
-        raise InputError(f"{seeds} seeds were given. Expected at least {LEAST_PAIRS} pairs; fewer show nothing.")
+    check_pairs(seeds)
     drawn = tuple(derive_seed(seed, "verify", i) for i in range(seeds))
     candidates: dict[Side, Candidate] = {"before": before, "after": after}
     scores: dict[Side, list[float]] = {"before": [], "after": []}
@@ -151,6 +150,12 @@ def verify_from_config(
     )
     development, test = sealed.development(dataset), sealed.test(dataset)
     return verify(task, development, test, before, after, seeds=seeds, seed=seed, progress=progress)
+
+
+def check_pairs(seeds: int) -> None:
+    """Raises InputError when there are too few pairs for a verdict."""
+    if seeds < LEAST_PAIRS:
+        raise InputError(f"{seeds} seeds were given. Expected at least {LEAST_PAIRS} pairs; fewer show nothing.")
 
 
 def train_and_score(task: Task, development: Dataset, test: Dataset, candidate: Candidate, seed: int) -> float:

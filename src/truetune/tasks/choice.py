@@ -91,13 +91,18 @@ class TaskChoice:
         )
 
     def _adjusted(self, task: Task) -> Task:
-        """A user's own task brings its own data."""
-        if self.data is not None or self.label is not None or self.use_dummy_data:
+        """A user's own task brings its own data and objective; its data are loaded here, once."""
+        from truetune.tasks.registry import users_own
+
+        said = [name for name in ("data", "label", "sfreq", "objective", "use_dummy_data") if getattr(self, name)]
+        if said:
+            options = ", ".join("--" + name.replace("_", "-") for name in said)
             raise InputError(
-                f"{self.task_spec} brings its own data. Leave out --data, --label and --use-dummy-data, or change them "
-                "in that file."
+                f"{self.task_spec} brings its own data and objective, but {options} was given. Leave it out, or change "
+                "it in that file."
             )
-        return task if self.epochs is None else replace(task, epochs=self.epochs)
+        data = users_own(f"The data of {self.task_spec}", task.load)
+        return replace(task, data=data, epochs=self.epochs or task.epochs)
 
     def mapping(self) -> ConfigMapping | None:
         """How the task's hyperparameters map to `config.py`; None uses upper-case names."""

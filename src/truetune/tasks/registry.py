@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from truetune.errors import InputError
+from truetune.errors import BuildError, InputError, TruetuneError
 from truetune.task import Task
 
 if TYPE_CHECKING:
     from truetune.mapping import ConfigMapping
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def load_task(spec: str) -> Task:
 
     Raises:
         InputError: nothing is found there, it cannot be imported, or it is no task.
+        BuildError: the user's own code raised.
     """
     source, _, attribute = spec.rpartition(":")
     if not source or not attribute:
@@ -71,10 +76,37 @@ def load_task(spec: str) -> Task:
         found = ", ".join(name for name, value in vars(module).items() if isinstance(value, Task)) or "no Task"
         raise InputError(f"{source} has no '{attribute}'. Expected the name of a truetune.Task in it; it has {found}.")
     value = getattr(module, attribute)
-    task = value if isinstance(value, Task) or not callable(value) else value()
+    task = value if isinstance(value, Task) or not callable(value) else users_own(spec, value)
     if not isinstance(task, Task):
         raise InputError(f"{spec} is a {type(task).__name__}. Expected a truetune.Task, or a function returning one.")
     return task
+
+
+def users_own(what: str, run: Callable[[], Result]) -> Result:
+    """What the user's own code returns.
+
+    Raises:
+        BuildError: it raised; with their traceback. What an import raises, and our own errors, stay what they are.
+    """
+    try:
+        return run()
+    except (TruetuneError, ImportError, SyntaxError):
+        raise
+    except Exception as error:
+        lines = traceback.format_exception(type(error), error, _their_frames(error))
+        raise BuildError(f"{what} raised {type(error).__name__}: {error}. Correct it.", "".join(lines)) from None
+
+
+def _their_frames(error: Exception) -> Any:
+    """The traceback from the first frame that is neither ours nor the import system's."""
+    frame = error.__traceback__
+    while frame is not None and _is_between(frame.tb_frame.f_globals.get("__name__", "")):
+        frame = frame.tb_next
+    return frame or error.__traceback__
+
+
+def _is_between(module: str) -> bool:
+    return module.startswith(("truetune.", "importlib", "_frozen_importlib"))
 
 
 def _attribute(reference: str) -> Any:
@@ -84,8 +116,8 @@ def _attribute(reference: str) -> Any:
 
 def _from_module(name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
+        return users_own(name, lambda: importlib.import_module(name))
+    except (ImportError, SyntaxError) as error:
         raise InputError(
             f"The module {name} cannot be imported: {error}. Check its spelling, install it, or add its folder to "
             "PYTHONPATH; for a file write path/to/file.py:attribute."
@@ -104,7 +136,7 @@ def _from_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
     try:
-        specification.loader.exec_module(module)
+        users_own(str(path), functools.partial(specification.loader.exec_module, module))
     except BaseException as error:
         del sys.modules[path.stem]
         if isinstance(error, ImportError | SyntaxError):
