@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -176,6 +177,18 @@ def test_kerastuner_bayesian_collapses_on_conditional_spaces() -> None:
     trials = simulation.run(40)
     assert len({tuple(sorted(trial.values.items())) for trial in trials}) == 40
     assert simulation.retractions == 0
+
+
+def test_kerastuner_bayesian_proposes_its_best_trial_again_with_a_hair_of_difference() -> None:
+    from truetune.search.keras_tuner.bayesian import NEARLY_THE_SAME
+    from truetune.search.keras_tuner.embedding import Embedding
+
+    found = searcher("bayesian", problem(wide, 24))
+    trials = drive(found, wide, lambda values, epochs: float(len(str(values)) % 7), 24)
+    embedding = Embedding(found.oracle.space, found.oracle.dimensions)
+    points = [embedding.encode(trial.values) for trial in trials]
+    gaps = [np.abs(a - b).max() for i, a in enumerate(points) for b in points[:i]]
+    assert min(gaps) >= NEARLY_THE_SAME
 
 
 def test_kerastuner_bayesian_asks_an_unfitted_model_about_running_trials() -> None:

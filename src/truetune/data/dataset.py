@@ -95,7 +95,8 @@ class Dataset:
         unknown = set() if self.parts is None else set(np.unique(self.parts).tolist()) - set(PARTS)
         if unknown:
             raise DataError(
-                f"Some rows are in the part {', '.join(sorted(map(repr, unknown)))}. Expected one of {', '.join(PARTS)}."
+                f"Some rows are in the part {', '.join(sorted(map(repr, unknown)))}. "
+                f"Expected one of {', '.join(PARTS)}."
             )
 
     def _check_classes(self) -> None:
@@ -159,8 +160,8 @@ def _check_numeric(name: str, values: Array) -> None:
     if values.dtype.kind in "OUS":
         example = values.reshape(-1)[:1].tolist()[0]
         raise DataError(
-            f"{name} holds text or objects, for example {example!r}. Expected numbers; replace classes by integers from "
-            "0 and pass their names as class_names."
+            f"{name} holds text or objects, for example {example!r}. Expected numbers; replace classes by integers "
+            "from 0 and pass their names as class_names."
         )
 
 

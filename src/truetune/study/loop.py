@@ -72,8 +72,8 @@ class _Loop:
         worker.busy = False
         del self._running[worker.index]
         self._lifecycle.ended(running, message.outcome)
-        if worker.has_grown(message.memory):
-            worker.restart()
+        if worker.has_grown(message.memory) and self._lifecycle.has_more:
+            self._workers.renew(worker)
 
     def _bury(self, worker: Worker, reason: str) -> None:
         """A dead worker costs the trial it had, and is replaced."""

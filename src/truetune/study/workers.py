@@ -17,8 +17,9 @@ from truetune.training import protocol
 from truetune.training.worker import WorkerSettings
 from truetune.training.worker import main as worker_main
 
-GROWTH_LIMIT = 300 * 2**20
-"""Bytes a worker may grow beyond its size after the first trial; TensorFlow leaks about 10 MiB a trial."""
+GROWTH_LIMIT = 100 * 2**20
+"""Bytes a worker may grow beyond its size after the first trial. TensorFlow leaks 5 to 12 MiB a trial, which neither
+`clear_session` nor the garbage collector gives back."""
 
 CLOSE_SECONDS = 5.0
 
@@ -81,6 +82,13 @@ class Worker:
             self._first_memory = memory
         return memory > self._first_memory + GROWTH_LIMIT
 
+    def has_loaded(self) -> bool:
+        """Whether it has become ready since it was started; does not wait. Raises WorkerDied."""
+        if not self.ready and self.connection.poll():
+            self.ready = isinstance(self.receive(), protocol.Ready)
+            self.busy = not self.ready
+        return self.ready
+
     def restart(self) -> None:
         """A new process in the place of this one."""
         self.close()
@@ -88,23 +96,19 @@ class Worker:
         self._start()
 
     def close(self) -> None:
-        """End the process: politely when it is idle, at once when it trains."""
-        if self.busy:
-            self._process.kill()
-        else:
-            self.send(None)
+        """End the process at once: all that matters is with the supervisor already."""
+        self._process.kill()
         self.connection.close()
-        self._process.join(CLOSE_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.join()
 
 
 class Workers:
-    """A fixed number of workers."""
+    """A fixed number of workers, and the successors of those that have grown."""
 
     def __init__(self, count: int, settings: WorkerSettings) -> None:
+        self._settings = settings
         self._workers = [Worker(index, settings) for index in range(count)]
+        self._successors: dict[int, Worker] = {}
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers)
@@ -117,11 +121,26 @@ class Workers:
         by_connection: dict[Connection, Worker] = {worker.connection: worker for worker in self._workers}
         return [by_connection[found] for found in wait(list(by_connection), seconds)]  # type: ignore[index]
 
+    def renew(self, worker: Worker) -> None:
+        """Replace an idle worker that has grown, without waiting: it goes on until its successor has loaded."""
+        successor = self._successors.get(worker.index)
+        if successor is None:
+            self._successors[worker.index] = Worker(worker.index, self._settings)
+            return
+        try:
+            loaded = successor.has_loaded()
+        except WorkerDied:
+            del self._successors[worker.index]  # the next trial's end tries again
+            return
+        if loaded:
+            self._workers[worker.index] = self._successors.pop(worker.index)
+            worker.close()
+
     def pids(self) -> list[int]:
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def close(self) -> None:
-        for worker in self._workers:
+        for worker in [*self._workers, *self._successors.values()]:
             worker.close()
 
 

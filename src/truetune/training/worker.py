@@ -89,10 +89,7 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
         return
     connection.send(protocol.Ready(os.getpid()))
     while True:
-        message = connection.recv()
-        if message is None:
-            return
-        connection.send(_handle(connection, task, parts, message))
+        connection.send(_handle(connection, task, parts, connection.recv()))
 
 
 def prepare_parts(task: protocol.TrainingTask, data: Path) -> Parts:

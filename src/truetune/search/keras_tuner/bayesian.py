@@ -8,6 +8,7 @@ from typing import Any
 import keras_tuner as kt
 import numpy as np
 import scipy.optimize
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -21,6 +22,9 @@ from truetune.space import Value
 CANDIDATES = 1000
 REFINED = 5
 NEIGHBOURS = 20
+NEARLY_THE_SAME = 0.02
+"""Of each range: closer than that in every coordinate, two trials would differ by chance only."""
+
 KERNEL_TRIALS = 250
 """The length scale is learnt from at most so many trials: its likelihood costs the cube of their number."""
 
@@ -61,15 +65,27 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):  # ty
         self._random_state = np.random.RandomState(self.seed_for("acquisition"))
         self._fit(embedding)
         decoded = [embedding.decode(point) for point in self._candidates(embedding)]
-        rounded = np.array([embedding.encode(values) for values in decoded])
-        scores = self._bound(rounded)
+        points = np.array([embedding.encode(values) for values in decoded])
+        scores = self._bound(points)
         for index in np.argsort(scores, kind="stable")[:REFINED]:
-            values = embedding.decode(self._refine(rounded[index]))
+            values = embedding.decode(self._refine(points[index]))
             point = embedding.encode(values)
             decoded.append(values)
+            points = np.vstack([points, point])
             scores = np.append(scores, self._bound(point[None]))
         order = np.argsort(scores, kind="stable")
-        return next((decoded[index] for index in order if not self._duplicate(decoded[index])), None)
+        new = [index for index in order if not self._duplicate(decoded[index])]
+        apart = self._apart(embedding, points)
+        chosen = next((index for index in new if apart[index]), new[0] if new else None)
+        return None if chosen is None else decoded[chosen]
+
+    def _apart(self, embedding: Embedding, points: Array) -> NDArray[np.bool_]:
+        """Which points differ from every trial by more than chance would, shape (n,)."""
+        tried = np.array([embedding.encode(entry.values) for entry in self.entries.values()])
+        nearest = np.full(len(points), np.inf)
+        for point in tried:
+            nearest = np.minimum(nearest, np.abs(points - point).max(axis=1))
+        return nearest >= NEARLY_THE_SAME
 
     def _fit(self, embedding: Embedding) -> None:
         """Learn from the finished trials; running and failed ones count as the model's own pessimistic guess.

@@ -1,0 +1,364 @@
+"""What truetune costs beside the training itself; every figure is a ratio or a time within one run of this script.
+
+    python benchmarks/overhead.py              # all parts, about 20 minutes on two cores
+    python benchmarks/overhead.py start store  # some of them
+
+Parts: `trials` (a) one worker against KerasTuner's own loop; `workers` (b) two workers against one; `store` (c) the
+supervisor's time per trial; `start` (d) start of the command line and of the import; `memory` (e) after 30 trials.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import psutil
+
+import truetune
+from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.space import Hyperparameter, Space, Value
+from truetune.study.events import Observer
+from truetune.trial import Suggestion, Trial
+
+TRIALS, EPOCHS = 8, 10
+
+
+class Replay(Searcher):
+    """Proposes given values, so that two loops train the same models."""
+
+    name = "replay"
+
+    def __init__(self, problem: SearchProblem, values: list[dict[str, Value]]) -> None:
+        self._values = values
+
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+        return Suggestion(self._values[number]) if number < len(self._values) else Pause.EXHAUSTED
+
+    def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
+        return hyperparameter.default
+
+    def retract(self, number: int) -> None: ...
+
+    def accept(self, number: int, values: dict[str, Value]) -> None: ...
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        return False
+
+    def tell(self, trial: Trial) -> None: ...
+
+    def restore(self, trials: Any) -> None: ...
+
+
+class Clock(Observer):
+    """When the first trial began and the last one ended."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.last = 0.0
+
+    def trial_started(self, trial: Trial, worker: int) -> None:
+        self.first = self.first or time.perf_counter()
+
+    def trial_ended(self, trial: Trial, worker: int) -> None:
+        self.last = time.perf_counter()
+
+
+def eeg_task(epochs: int, subjects: int = 20, trials_per_class: int = 8) -> truetune.Task:
+    """The EEG task on made-up signals, without early stopping."""
+    from dataclasses import replace
+
+    from truetune.tasks.eeg_emotion.features import extract
+    from truetune.tasks.eeg_emotion.synthetic import dummy_recordings
+    from truetune.tasks.eeg_emotion.task import task_for
+
+    dataset = extract(dummy_recordings(subjects=subjects, trials_per_class=trials_per_class))
+    return replace(task_for(dataset, epochs=epochs), patience=None)
+
+
+def small_task(epochs: int = 1) -> truetune.Task:
+    """A model that trains in a second."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 8)).astype("float32")
+    data = truetune.Dataset(X, (X[:, 0] > 0).astype(int))
+    return truetune.Task("small", small_model, data, truetune.Objective("val_accuracy", "max"), epochs=epochs)
+
+
+def small_model(hp: Any) -> Any:
+    import keras
+
+    model = keras.Sequential([keras.Input((8,))])
+    for i in range(hp.Int("layers", 1, 3)):
+        model.add(keras.layers.Dense(hp.Int(f"units_{i}", 8, 64), activation="relu"))
+    model.add(keras.layers.Dense(2, activation="softmax"))
+    rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def trials() -> None:
+    """(a) TRIALS trials of EPOCHS epochs: the same configurations under both loops, in turn, in fresh processes."""
+    ours, theirs = [], []
+    for _ in range(2):
+        theirs.append(_in_process("_keras_tuner_loop"))
+        ours.append(_in_process("_our_loop"))
+    for name, column in (("search alone", 0), ("with start-up of the worker", 1)):
+        ratios = [o[column] / t[0] for o, t in zip(ours, theirs, strict=True)]
+        print(f"(a) {name}: truetune / KerasTuner = {min(ratios):.3f} … {max(ratios):.3f}")
+    print(f"    KerasTuner {[round(t[0], 1) for t in theirs]} s, truetune {[round(o[0], 1) for o in ours]} s")
+
+
+def _configurations(task: truetune.Task) -> list[dict[str, Value]]:
+    import keras_tuner as kt
+
+    from truetune.training.trace import trace_space
+
+    space = trace_space(task.hypermodel)
+    generator = np.random.default_rng(7)
+    found = []
+    for _ in range(TRIALS):
+        hp = kt.HyperParameters()
+        hp.values = {k: _draw(generator, h) for k, h in space.entries.items()}
+        task.hypermodel(hp)
+        found.append({name: hp.values[name] for name in hp.values if hp.is_active(name)})
+    return found
+
+
+def _draw(generator: np.random.Generator, hyperparameter: Hyperparameter) -> Value:
+    grid = hyperparameter.grid()
+    if grid is not None:
+        return grid[int(generator.integers(len(grid)))]
+    low, high = float(hyperparameter.low or 0), float(hyperparameter.high or 0)
+    if hyperparameter.sampling == "log":
+        return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+    return float(generator.uniform(low, high))
+
+
+def _keras_tuner_loop() -> tuple[float, float]:
+    """KerasTuner's own loop on the given configurations: `RandomSearch` with its proposals replaced."""
+    import keras_tuner as kt
+    from sklearn.preprocessing import StandardScaler
+
+    from truetune.data.seal import split_development
+    from truetune.training.fit import preprocess
+
+    task = eeg_task(EPOCHS)
+    values = _configurations(task)
+    train, validation = preprocess(StandardScaler, *_parts(task, split_development))
+
+    class Given(kt.oracles.RandomSearchOracle):
+        def populate_space(self, trial_id: str) -> dict[str, Any]:
+            return {"status": "RUNNING", "values": dict(values[int(trial_id)])}
+
+    class Model(kt.HyperModel):
+        def build(self, hp: Any) -> Any:
+            return task.hypermodel(hp)
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, batch_size=hp.get("batch_size"), **kwargs)
+
+    with tempfile.TemporaryDirectory() as folder:
+        oracle = Given(kt.Objective(task.objective.name, "max"), max_trials=TRIALS)
+        tuner = kt.Tuner(oracle, Model(), directory=folder, project_name="theirs")
+        began = time.perf_counter()
+        tuner.search(
+            train.X, dict(train.y), validation_data=(validation.X, dict(validation.y)), epochs=EPOCHS, verbose=0
+        )
+        seconds = time.perf_counter() - began
+    return seconds, seconds
+
+
+def _our_loop() -> tuple[float, float]:
+    task = eeg_task(EPOCHS)
+    from truetune.training.tensorflow_start import start_tensorflow
+
+    start_tensorflow()
+    values = _configurations(task)
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        truetune.tune(
+            task,
+            max_trials=TRIALS,
+            observer=clock,
+            directory=folder,
+            searcher=lambda problem: Replay(problem, values),
+        )
+        whole = time.perf_counter() - began
+    assert clock.first is not None
+    return clock.last - clock.first, whole
+
+
+def _parts(task: truetune.Task, split: Callable[..., Any]) -> Any:
+    from truetune.data.seal import seal
+
+    dataset = task.load()
+    with tempfile.TemporaryDirectory() as folder:
+        sealed = seal(dataset, Path(folder) / "seal.json", 0)
+    train, validation, _ = split(sealed.development(dataset), 0)
+    return train, validation
+
+
+def _in_process(function: str) -> tuple[float, float]:
+    """The result of a function of this file in a fresh interpreter, so that neither loop inherits the other's heap."""
+    code = f"import runpy; m = runpy.run_path({__file__!r}); print('RESULT', *m[{function!r}]())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    if not lines:
+        raise RuntimeError(done.stderr[-2000:])
+    first, second = lines[0].split()[1:]
+    return float(first), float(second)
+
+
+def workers() -> None:
+    """(b) Two workers against one over the task's own space."""
+    rates = {}
+    for count in (1, 2):
+        clock = Clock()
+        with tempfile.TemporaryDirectory() as folder:
+            truetune.tune(
+                eeg_task(6), "keras-tuner", TRIALS, algorithm="random", workers=count, observer=clock, directory=folder
+            )
+        assert clock.first is not None
+        rates[count] = TRIALS / (clock.last - clock.first) * 3600
+    print(
+        f"(b) trials per hour: {rates[1]:.0f} with one worker, {rates[2]:.0f} with two: {rates[2] / rates[1]:.2f} times"
+    )
+
+
+def store() -> None:
+    """(c) The supervisor's own time per trial, nothing trained."""
+    for algorithm in ("tpe", "bayesian"):
+        for recorded in (10, 100, 1000):
+            print(
+                f"(c) {algorithm}, {recorded} trials recorded: {_supervisor_seconds(algorithm, recorded) * 1000:.0f} ms"
+            )
+
+
+def _supervisor_seconds(algorithm: str, recorded: int, counted: int = 5) -> float:
+    from truetune.search.registry import make_searcher
+    from truetune.study.lifecycle import Lifecycle
+    from truetune.study.store import Store, sqlite_url
+    from truetune.training.protocol import Outcome
+    from truetune.training.trace import trace_space
+    from truetune.trial import TrialState
+
+    task = eeg_task(1, subjects=4, trials_per_class=2)
+    space = trace_space(task.hypermodel)
+    method = "optuna" if algorithm == "tpe" else "keras-tuner"
+    generator = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        record = Store(sqlite_url(Path(folder) / "optuna.db"), "overhead", "max", "val_accuracy")
+        _fill(record, space, generator, recorded)
+        problem = SearchProblem(space, "max", "val_accuracy", recorded + counted, 10, 0)
+        searcher = make_searcher(method, algorithm, problem)
+        searcher.restore(record.trials())
+        lifecycle = Lifecycle(
+            searcher,
+            record,
+            space,
+            max_trials=recorded + counted,
+            seed=0,
+            checkpoints=Path(folder),
+            observer=Observer(),
+        )
+        began = time.perf_counter()
+        for _ in range(counted):
+            running = lifecycle.next(0)
+            assert running is not None
+            values = _answers(lifecycle, running, space)
+            lifecycle.built(running, values, 1)
+            for epoch in range(1, 11):
+                lifecycle.epoch(running, epoch, float(generator.random()))
+            lifecycle.ended(running, Outcome(TrialState.COMPLETE, float(generator.random()), 10, 5))
+        seconds = (time.perf_counter() - began) / counted
+        record.close()
+    return seconds
+
+
+def _answers(lifecycle: Any, running: Any, space: Space) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key, hyperparameter in space.entries.items():
+        if space.is_active(key, values):
+            values[key] = lifecycle.answer(running, hyperparameter)
+    return values
+
+
+def _fill(record: Any, space: Space, generator: np.random.Generator, count: int) -> None:
+    from dataclasses import replace
+
+    from truetune.trial import TrialState
+
+    for number in range(count):
+        values: dict[str, Value] = {}
+        for key, hyperparameter in space.entries.items():
+            if space.is_active(key, values):
+                values[key] = _draw(generator, hyperparameter)
+        trial = Trial(number, TrialState.RUNNING, values)
+        record.start(trial, space)
+        record.finish(replace(trial, state=TrialState.COMPLETE, score=float(generator.random()), epochs=10), space)
+
+
+def start() -> None:
+    """(d) Start of the command line and of the import; neither loads TensorFlow."""
+    for name, code in (
+        ("truetune --help", "import sys; sys.argv = ['truetune', '--help']; from truetune.cli import main; main()"),
+        ("import truetune", "import truetune"),
+    ):
+        seconds = []
+        for _ in range(7):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+            seconds.append(time.perf_counter() - began)
+        bare = min(_bare() for _ in range(5))
+        print(f"(d) {name}: {sorted(seconds)[3]:.3f} s (an empty Python takes {bare:.3f} s)")
+    check = "import truetune, truetune.cli, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"    TensorFlow and Keras among the loaded modules: {found}")
+
+
+def _bare() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - began
+
+
+class Memory(Observer):
+    """Resident memory of the supervisor and of its workers after every trial."""
+
+    def __init__(self) -> None:
+        self.supervisor: list[float] = []
+        self.worker: list[float] = []
+
+    def trial_ended(self, trial: Trial, worker: int) -> None:
+        here = psutil.Process()
+        self.supervisor.append(here.memory_info().rss / 2**20)
+        self.worker.append(max((c.memory_info().rss for c in here.children(recursive=True)), default=0) / 2**20)
+
+
+def memory() -> None:
+    """(e) Memory after 30 trials."""
+    watch = Memory()
+    with tempfile.TemporaryDirectory() as folder:
+        truetune.tune(small_task(), "optuna", 30, observer=watch, directory=folder)
+    for name, values in (("supervisor", watch.supervisor), ("worker", watch.worker)):
+        growth = (values[-1] - values[4]) / (len(values) - 5)
+        print(
+            f"(e) {name}: {values[0]:.0f} MiB after trial 1, {values[4]:.0f} after 5, {values[-1]:.0f} after "
+            f"{len(values)} ({growth:+.1f} MiB a trial from the 5th on)"
+        )
+
+
+PARTS = {"trials": trials, "workers": workers, "store": store, "start": start, "memory": memory}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
