@@ -1,0 +1,85 @@
+"""The whole path on real EEG, once per search algorithm: tune, apply, retrain, verify; prints a table.
+
+    python benchmarks/eeg_smni.py DIR [--trials 15] [--epochs 20] [--label condition]
+
+DIR holds the UCI EEG tables (20 subjects, 30 one-second trials each). Every algorithm starts from a copy of
+src/config.py in a folder of its own and sees the same sealed test subjects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CONFIG = Path(__file__).resolve().parent.parent / "src" / "config.py"
+TRUETUNE = "from truetune.cli import main; main()"
+SEARCHES = {
+    "keras-tuner bayesian": ["--method", "keras-tuner"],
+    "keras-tuner hyperband": ["--method", "keras-tuner", "--tuning-algorithm", "hyperband"],
+    "keras-tuner random": ["--method", "keras-tuner", "--tuning-algorithm", "random"],
+    "optuna tpe": ["--method", "optuna"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--label", default="condition")
+    parser.add_argument("--trials", default="15")
+    parser.add_argument("--epochs", default="20")
+    chosen = parser.parse_args()
+    rows = []
+    for name, search in SEARCHES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(_one(name, search, chosen, Path(folder)))
+        print(rows[-1], flush=True)
+    print("\n| search | trials | best validation accuracy | test before | test after | improvement, 95 % | verdict | ")
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(rows))
+
+
+def _one(name: str, search: list[str], chosen: argparse.Namespace, folder: Path) -> str:
+    (folder / "src").mkdir()
+    shutil.copy(CONFIG, folder / "src" / "config.py")
+    began = time.perf_counter()
+    tune = ["tune", "--data", str(chosen.data.resolve()), "--label", chosen.label, "--epochs", chosen.epochs]
+    log = _run(folder, *tune, "--max-trials", chosen.trials, *search)
+    tuned = time.perf_counter()
+    _run(folder, "apply", "--yes")
+    log += _run(folder, "train")
+    found = _run(folder, "verify")
+    verified = time.perf_counter()
+    print(log, found, sep="\n", file=sys.stderr, flush=True)
+    best = json.loads((folder / "models" / "best_hyperparameters.json").read_text())["metadata"]
+    counts = ", ".join(f"{n} {state}" for state, n in best["n_trials"].items() if n)
+    before, after = (_number(found, rf"{word} optimization: +(\S+)") for word in ("Before", "After"))
+    change = _number(found, r"Improvement: +(\S+ \[.*?\])")
+    verdict = _number(found, r"Verdict: +(.+)")
+    return (
+        f"| {name} | {counts} in {(tuned - began) / 60:.1f} min | {best['best_score']:.3f} (trial {best['trial']}) "
+        f"| {before} | {after} | {change} | {verdict} ({(verified - tuned) / 60:.1f} min) |"
+    )
+
+
+def _run(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-c", TRUETUNE, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"truetune {' '.join(arguments)} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _number(text: str, pattern: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else "–"
+
+
+if __name__ == "__main__":
+    main()
