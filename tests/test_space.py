@@ -156,6 +156,11 @@ def test_nearest_of_a_float_is_a_float():
     assert number(low=0.0, high=1.0).nearest(math.inf) == 1.0
 
 
+def test_the_grid_of_floats_reads_as_a_person_writes_it():
+    assert number(low=0.1, high=0.5, step=0.1).grid() == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert number(low=0.1, high=0.5, step=0.1).nearest(0.31) == 0.3
+
+
 def test_what_has_no_grid():
     assert number().grid() is None
     assert number().size() is None

@@ -182,7 +182,8 @@ class Hyperparameter:
             value = low * step**index
         else:
             value = high + low - low * step**index
-        return round(value) if self.kind == "Int" else float(value)
+        # Without the noise of binary fractions: 0.3, where three steps of 0.1 are 0.30000000000000004.
+        return round(value) if self.kind == "Int" else float(f"{value:.12g}")
 
     def _grid_near(self, value: float) -> list[int | float]:
         """The grid's points around `value`, which lies inside the range; few, however long the grid is."""

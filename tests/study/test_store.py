@@ -116,6 +116,25 @@ def test_values_that_fit_asks_for_are_added(store):
     assert store.trials()[0].values == {"units": 64, "batch": 32}
 
 
+@pytest.mark.parametrize(
+    "hyperparameter",
+    [
+        Hyperparameter("Float", "x", 0.1, low=0.1, high=0.3, step=0.1),
+        Hyperparameter("Float", "x", 0.0, low=0.0, high=0.7, step=0.05),
+        Hyperparameter("Float", "x", 1e-5, low=1e-5, high=1e-1, step=10, sampling="log"),
+        Hyperparameter("Int", "x", 2, low=2, high=300, step=2, sampling="log"),
+        Hyperparameter("Int", "x", 1, low=1, high=16, step=2, sampling="reverse_log"),
+        Hyperparameter("Int", "x", 1, low=1, high=10, step=4),
+    ],
+)
+def test_every_value_of_a_grid_can_be_recorded(store, hyperparameter):
+    grid = hyperparameter.grid()
+    only = Space({"x": hyperparameter})
+    for number, value in enumerate(grid):
+        store.start(running(number, values={"x": value}), only)
+    assert [t.values["x"] for t in store.trials()] == list(grid)
+
+
 def test_attempts_are_counted(store):
     store.start(running(), space())
     store.restart(running(attempt=2))
