@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from truetune.data.dataset import Dataset
 from truetune.data.seal import Seal, seal, split_development
 from truetune.data.shared import save_parts
+from truetune.errors import TruetuneError
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space, Value
@@ -43,7 +44,7 @@ def tune(
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `workers`, `seed`, `study_name`, `storage`,
-            `directory`, `fresh`, `pruner`, `config`, `searcher`.
+            `directory`, `fresh`, `pruner`, `grid_points`, `config`, `searcher`.
 
     Raises:
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
@@ -82,10 +83,15 @@ def opened(
         if options.fresh:
             _archive(place, task, observer)
         store = Store(place.url, place.name, task.objective.direction, task.objective.name)
+        is_new = not store.meta
         try:
             session = Session(task, options, observer, dataset, place, store, dict(source or {}))
             session.check_study()
             yield session
+        except TruetuneError:
+            if is_new:
+                _forget_if_nothing_was_trained(place, store)
+            raise
         finally:
             place.clear_scratch()
             store.close()
@@ -100,6 +106,13 @@ def _today(task: Task, options: SearchOptions) -> dict[str, Value]:
         return {}
     mapping = task.mapping or ConfigMapping()
     return mapping.from_config(read_config(options.config, mapping.scope))
+
+
+def _forget_if_nothing_was_trained(place: StudyPlace, store: Store) -> None:
+    """A study that was refused as it began must not stand in the way of the corrected command."""
+    if not any(trial.state.is_finished or trial.reports for trial in store.trials()):
+        store.discard()
+        place.seal.unlink(missing_ok=True)
 
 
 def _archive(place: StudyPlace, task: Task, observer: Observer) -> None:
@@ -259,6 +272,7 @@ class Session:
             epochs=self.task.epochs,
             seed=self.options.seed,
             first=tuple(self.first_values(space).items()),
+            grid_points=self.options.grid_points,
         )
         if self.options.searcher is not None:
             own = self.options.searcher(problem)

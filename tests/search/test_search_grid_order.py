@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import SpaceError
-from truetune.search.grid_order import GridOrder
+from truetune.search.grid_order import GridOrder, spaced
 from truetune.space import Condition, Hyperparameter, Space
 
 
@@ -64,4 +66,28 @@ def test_a_continuous_range_is_refused_with_its_name_and_advice() -> None:
     space = choices(2)
     space.add(Hyperparameter("Float", "learning_rate", 0.1, low=0.01, high=0.1, sampling="log"))
     with pytest.raises(SpaceError, match=r"learning_rate.*step=.*random"):
+        GridOrder(space)
+
+
+@pytest.mark.parametrize("sampling", ["linear", "log", "reverse_log"])
+def test_points_of_a_continuous_range_hold_its_ends_and_keep_its_sampling(sampling: str) -> None:
+    rate = Hyperparameter("Float", "rate", 1e-3, low=1e-4, high=1e-2, sampling=sampling)
+    points = spaced(rate, 5)
+    assert (points[0], points[-1]) == (1e-4, 1e-2)
+    assert list(points) == sorted(points)
+    assert all(rate.contains(point) for point in points)
+    gaps = [b - a for a, b in pairwise(points)]
+    expected = {"linear": max(gaps) - min(gaps) < 1e-12, "log": gaps[0] < gaps[-1], "reverse_log": gaps[0] > gaps[-1]}
+    assert expected[sampling]
+
+
+def test_a_grid_of_continuous_ranges_visits_every_chosen_point() -> None:
+    space = Space()
+    space.add(Hyperparameter("Float", "rate", 1e-3, low=1e-4, high=1e-2, sampling="log"))
+    space.add(Hyperparameter("Int", "units", 8, low=4, high=64, sampling="log"))
+    order = GridOrder(space, points=3)
+    found = {tuple(order.point(index).items()) for index in range(order.size)}
+    assert len(found) == order.size == 9
+    assert {units for _, (_, units) in found} == {4, 16, 64}
+    with pytest.raises(SpaceError, match="--grid-points"):
         GridOrder(space)

@@ -10,6 +10,9 @@ import click
 
 Command = Callable[..., Any]
 
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Of every command; a sub-command run by itself does not have them from its group."""
+
 BEST = Path("models/best_hyperparameters.json")
 CONFIG = Path("src/config.py")
 
@@ -66,6 +69,12 @@ _SEARCH = (
         default="median",
         show_default=True,
         help="Stops hopeless trials under optuna: none, median, hyperband or successive-halving.",
+    ),
+    click.option(
+        "--grid-points",
+        type=int,
+        default=None,
+        help="Points that grid search takes of each continuous range.  [default: such a range is refused]",
     ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
     click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]"),

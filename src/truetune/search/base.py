@@ -30,6 +30,7 @@ class SearchProblem:
         epochs: epochs of a full training.
         seed: the study's seed; searchers derive theirs with `derive_seed(seed, ..., number)`.
         first: values (by key) of trial 0, today's configuration; empty means the defaults.
+        grid_points: for grid search, how many points of a continuous range to take; None refuses such a range.
     """
 
     space: Space
@@ -39,6 +40,7 @@ class SearchProblem:
     epochs: int
     seed: int
     first: tuple[tuple[str, Value], ...] = ()
+    grid_points: int | None = None
 
 
 class Searcher(abc.ABC):

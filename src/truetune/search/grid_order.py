@@ -16,6 +16,8 @@ import random
 import zlib
 from functools import lru_cache
 
+import numpy as np
+
 from truetune.errors import SpaceError
 from truetune.search.values import tidy_grid
 from truetune.space import Hyperparameter, Space, Value
@@ -27,13 +29,17 @@ SHUFFLED = 1000
 class GridOrder:
     """The points of `space` by index, 0 ≤ index < `size`.
 
+    Args:
+        space: what to enumerate.
+        points: of a continuous range; None refuses one.
+
     Raises:
-        SpaceError: a range is continuous.
+        SpaceError: a range is continuous, and `points` is None.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, points: int | None = None) -> None:
         self._space = space
-        axes = [(key, _grid(hyperparameter)) for key, hyperparameter in space.entries.items()]
+        axes = [(key, _grid(hyperparameter, points)) for key, hyperparameter in space.entries.items()]
         self._axes = sorted(axes, key=lambda axis: (-len(axis[1]), axis[0]))
         self.size = math.prod(len(grid) for _, grid in self._axes)
 
@@ -52,14 +58,32 @@ class GridOrder:
         return values
 
 
-def _grid(hyperparameter: Hyperparameter) -> tuple[Value, ...]:
+def _grid(hyperparameter: Hyperparameter, points: int | None) -> tuple[Value, ...]:
     grid = tidy_grid(hyperparameter)
+    if grid is None and points is not None:
+        return spaced(hyperparameter, points)
     if grid is None:
         raise SpaceError(
             f"Hyperparameter '{hyperparameter.name}' has the continuous range {hyperparameter.describe()}. Grid search "
-            "expects Choice, Boolean or a stepped range: give it a `step=`, or use --tuning-algorithm random."
+            "expects Choice, Boolean or a stepped range: give it a `step=`, take some points of every such range with "
+            "--grid-points 3, or use --tuning-algorithm random."
         )
     return grid
+
+
+def spaced(hyperparameter: Hyperparameter, points: int) -> tuple[Value, ...]:
+    """`points` values of a continuous range, its ends among them, evenly spaced as it is sampled."""
+    low, high = float(hyperparameter.low or 0.0), float(hyperparameter.high or 0.0)
+    if hyperparameter.sampling == "linear":
+        values = np.linspace(low, high, points)
+    else:
+        values = np.geomspace(low, high, points)
+        if hyperparameter.sampling == "reverse_log":
+            values = (low + high - values)[::-1]
+    exact = np.clip(values, low, high).tolist()
+    if hyperparameter.kind == "Int":
+        return tuple(dict.fromkeys(round(value) for value in exact))
+    return tuple(exact)
 
 
 def _offset(key: str, size: int, rest: int) -> int:

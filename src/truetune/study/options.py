@@ -34,6 +34,7 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
+        grid_points: points to take of a continuous range under grid search; None refuses such a range.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
     """
@@ -48,6 +49,7 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
+    grid_points: int | None = None
     config: Path | None = None
     searcher: Callable[[SearchProblem], Searcher] | None = None
 
@@ -63,6 +65,8 @@ class SearchOptions:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         if self.workers < 0:
             raise InputError(f"workers={self.workers} was given. Expected 0 (train in this process) or more.")
+        if self.grid_points is not None and self.grid_points < 2:
+            raise InputError(f"grid_points={self.grid_points} was given. Expected at least 2: the ends of a range.")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", self.study_name.strip(".")):

@@ -45,7 +45,7 @@ class GridOracle(SearchOracle, kt.oracles.GridSearchOracle):  # type: ignore[mis
         self._order: GridOrder | None = None
         self._cursor = 0
         self.attach(problem)
-        self._order = GridOrder(self.space)
+        self._order = GridOrder(self.space, self.problem.grid_points)
 
     def learn(self, key: str, hyperparameter: Hyperparameter) -> None:
         """A hyperparameter found on the way widens the grid, which is then walked again for what is new in it."""
@@ -64,7 +64,7 @@ class GridOracle(SearchOracle, kt.oracles.GridSearchOracle):  # type: ignore[mis
         return {"status": "RUNNING", "values": values}
 
     def _next_point(self) -> dict[str, Value] | None:
-        self._order = self._order or GridOrder(self.space)
+        self._order = self._order or GridOrder(self.space, self.problem.grid_points)
         exact = {frozenset(values.items()) for values in [*self.taken(), *self.retracted]}
         for index in range(self._cursor, min(self._cursor + REPETITIONS, self._order.size)):
             values = self._order.point(index)
