@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from truetune.cli.commands import apply, doctor, status, train, undo, verify
+from truetune.cli.options import SETTINGS
 from truetune.cli.tune import plan, tune
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings=SETTINGS)
 @click.version_option(package_name="truetune")
 def main() -> None:
     """Tune a Keras model, put the winner into its config, and know whether it really got better."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import CONFIG, search_options, task_options
+from truetune.cli.options import CONFIG, SETTINGS, search_options, task_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from truetune.tasks.choice import TaskChoice
 
 
-@click.command()
+@click.command(context_settings=SETTINGS)
 @task_options
 @search_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and train nothing: the same as `truetune plan`.")

@@ -62,6 +62,7 @@ class Result:
 
         Raises:
             ExportError: no trial finished; nothing is written.
+            StorageError: `path` cannot be written.
         """
         from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
 
@@ -87,10 +88,8 @@ class Result:
             epochs=best.best_epoch,
             baseline=self._baseline(),
         )
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        BestHyperparameters(hyperparameters=self.best_hyperparameters, metadata=metadata).write(target)
-        return target
+        BestHyperparameters(hyperparameters=self.best_hyperparameters, metadata=metadata).write(path)
+        return Path(path)
 
     def _baseline(self) -> Baseline | None:
         """Trial 0: what the configuration was when the search began."""

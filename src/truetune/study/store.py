@@ -246,6 +246,11 @@ class Store:
             optuna.delete_study(study_name=self.name, storage=self._storage)
         return kept
 
+    def discard(self) -> None:
+        """Forget the study and everything in it."""
+        with storage_errors(self.url):
+            optuna.delete_study(study_name=self.name, storage=self._storage)
+
     def close(self) -> None:
         self._storage.remove_session()
         self._storage.engine.dispose()

@@ -88,8 +88,11 @@ def users_own(what: str, run: Callable[[], Result]) -> Result:
     Raises:
         BuildError: it raised; with their traceback. What an import raises, and our own errors, stay what they are.
     """
+    from truetune.training.tensorflow_start import without_tensorflow_noise
+
     try:
-        return run()
+        with without_tensorflow_noise():
+            return run()
     except (TruetuneError, ImportError, SyntaxError):
         raise
     except Exception as error:

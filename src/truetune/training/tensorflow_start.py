@@ -7,10 +7,17 @@ TensorFlow 2.21 prints to the file descriptor of stderr before any Python-level 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_NOISE = re.compile(
+    rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \S+ [IW] "
+    rb"|To enable the following instructions"
+)
+"""How the lines begin that TensorFlow and its libraries log without being asked."""
 
 
 def prepare_environment(threads: int | None = None) -> None:
@@ -50,6 +57,24 @@ def _stderr_set_aside() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextmanager
+def without_tensorflow_noise() -> Iterator[None]:
+    """For running a user's own file, which may import TensorFlow: what else it prints to stderr is shown at its end."""
+    prepare_environment()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as aside:
+        kept = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            aside.seek(0)
+            os.write(2, b"".join(line for line in aside if not _NOISE.match(line)))
 
 
 def devices() -> list[str]:
