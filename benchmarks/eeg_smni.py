@@ -3,7 +3,7 @@
     python benchmarks/eeg_smni.py DIR [--trials 15] [--epochs 20] [--label condition]
 
 DIR holds the UCI EEG tables (20 subjects, 30 one-second trials each). Every algorithm starts from a copy of
-src/config.py in a folder of its own and sees the same sealed test subjects.
+src/config.py (its EPOCHS set to --epochs) in a folder of its own and sees the same sealed test subjects.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,7 +46,8 @@ def main() -> None:
 
 def _one(name: str, search: list[str], chosen: argparse.Namespace, folder: Path) -> str:
     (folder / "src").mkdir()
-    shutil.copy(CONFIG, folder / "src" / "config.py")
+    config = re.sub(r"EPOCHS: int = \d+", f"EPOCHS: int = {chosen.epochs}", CONFIG.read_text())
+    (folder / "src" / "config.py").write_text(config)
     began = time.perf_counter()
     tune = ["tune", "--data", str(chosen.data.resolve()), "--label", chosen.label, "--epochs", chosen.epochs]
     log = _run(folder, *tune, "--max-trials", chosen.trials, *search)
