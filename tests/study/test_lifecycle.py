@@ -321,15 +321,38 @@ def test_what_fit_asks_for_is_recorded_and_answered_alike_again(lab):
     assert lab.trials()[0].values["batch_size"] == 32
 
 
-def test_equal_models_are_two_trials_where_fit_asks_for_more(tmp_path):
+BATCH = Hyperparameter("Choice", "batch_size", 16, choices=(16, 32, 64))
+
+
+def train_with_fit(lab, asks):
+    """One trial of a model without hyperparameters whose `fit` asks for those of `asks`."""
+    running = lab.lifecycle.next(0)
+    if running is None:
+        return
+    lab.lifecycle.answer(running, Hyperparameter("Fixed", "only", 1, choices=(1,)))
+    if not lab.lifecycle.built(running, {"only": 1}, 10, complete=False):
+        lab.lifecycle.ended(running, None)
+        return
+    for hyperparameter in asks:
+        lab.lifecycle.answer(running, hyperparameter)
+    lab.lifecycle.ended(running, done(running.number))
+
+
+def test_equal_models_are_different_trials_where_fit_asks_for_different_values(tmp_path):
     lab = Lab(tmp_path, lambda hp: hp.Fixed("only", 1))
-    lab.open(3)
-    for number in range(3):
-        running = lab.lifecycle.next(0)
-        lab.lifecycle.answer(running, Hyperparameter("Fixed", "only", 1, choices=(1,)))
-        assert lab.lifecycle.built(running, {"only": 1}, 10, complete=False)
-        lab.lifecycle.ended(running, done(number))
-    assert len(lab.trials()) == 3
+    lab.open(9)
+    while lab.lifecycle.has_more:
+        train_with_fit(lab, [BATCH])
+    assert sorted(t.values["batch_size"] for t in lab.trials()) == [16, 32, 64]
+    lab.store.close()
+
+
+def test_equal_models_are_one_trial_where_fit_asks_for_nothing(tmp_path):
+    lab = Lab(tmp_path, lambda hp: hp.Fixed("only", 1))
+    lab.open(9)
+    while lab.lifecycle.has_more:
+        train_with_fit(lab, [])
+    assert len(lab.trials()) == 1
     lab.store.close()
 
 

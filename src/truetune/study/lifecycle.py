@@ -40,6 +40,7 @@ class RunningTrial:
         answers: by key, all that the builder was told.
         trial: what is recorded; None until the model is built.
         earlier: the interrupted trial that is trained anew, if this is one.
+        foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
     """
 
     number: int
@@ -48,6 +49,7 @@ class RunningTrial:
     answers: dict[str, Value] = field(default_factory=dict)
     trial: Trial | None = None
     earlier: Trial | None = None
+    foreseen: dict[str, Value] = field(default_factory=dict)
 
 
 class Lifecycle:
@@ -83,6 +85,8 @@ class Lifecycle:
         self._building: RunningTrial | None = None
         self._exhausted = False
         self._proposals = 0
+        self._asked_in_fit: dict[str, Hyperparameter] = {}
+        self._fit_has_run = False
         self._failures: deque[str] = deque(maxlen=FAILURES_IN_A_ROW)
 
     @property
@@ -153,27 +157,36 @@ class Lifecycle:
             self._store.discover(key, hyperparameter)
         if key in running.answers:
             return running.answers[key]
-        if key in running.suggestion.values:
-            value = running.suggestion.values[key]
-        else:
-            value = self._searcher.answer(running.number, key, hyperparameter)
+        value = self._propose_value(running, key, hyperparameter)
         running.answers[key] = value
         if running.trial is not None:
             running.trial = replace(running.trial, values=dict(running.answers))
             self._store.add_value(running.number, key, hyperparameter, value)
+            self._asked_in_fit[key] = hyperparameter
+            self._known.setdefault(_identity(running.answers), running.number)
         return value
+
+    def _propose_value(self, running: RunningTrial, key: str, hyperparameter: Hyperparameter) -> Value:
+        for proposed in (running.foreseen, running.suggestion.values):
+            if key in proposed:
+                return proposed[key]
+        return self._searcher.answer(running.number, key, hyperparameter)
 
     def built(self, running: RunningTrial, names: Mapping[str, Value], parameters: int, complete: bool = True) -> bool:
         """Accept the built model (True), or refuse values that were trained before (False).
 
-        Where `fit` may ask for more (not `complete`), two models with equal values may still be two trials.
+        Where `fit` may ask for more (not `complete`), two models with equal values may still be two trials; what it
+        will be told is looked up now, as far as earlier trials of this run show what it asks for.
         """
         if running.earlier is not None:
             running.trial = replace(running.earlier, parameters=parameters, reports={})
             self._observer.trial_started(running.trial, running.worker)
             return True
         used = self._used(running, names)
-        if complete and running.suggestion.schedule.parent is None and _identity(used) in self._known:
+        running.foreseen = {} if complete else self._foresee(running)
+        is_all = complete or self._fit_has_run
+        is_fresh = running.suggestion.schedule.parent is None
+        if is_all and is_fresh and _identity({**used, **running.foreseen}) in self._known:
             self._searcher.retract(running.number)
             return False
         self._record_start(running, used, parameters)
@@ -181,6 +194,13 @@ class Lifecycle:
 
     def _used(self, running: RunningTrial, names: Mapping[str, Value]) -> dict[str, Value]:
         return {key: value for key, value in running.answers.items() if self._space[key].name in names}
+
+    def _foresee(self, running: RunningTrial) -> dict[str, Value]:
+        return {
+            key: self._propose_value(running, key, hyperparameter)
+            for key, hyperparameter in self._asked_in_fit.items()
+            if key not in running.answers and self._space.is_active(key, running.answers)
+        }
 
     def _record_start(self, running: RunningTrial, values: dict[str, Value], parameters: int) -> None:
         running.answers = values
@@ -235,6 +255,7 @@ class Lifecycle:
             seconds=outcome.seconds,
             reason=outcome.reason,
         )
+        self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         self._store.finish(trial, self._space, outcome.history)
         self._searcher.tell(trial)
         self._discard_checkpoints(trial)
