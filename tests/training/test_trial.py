@@ -227,6 +227,23 @@ def test_the_kerastuner_idiom_for_batch_size(parts):
     assert list(host.epochs) == [1, 2]
 
 
+def test_a_batch_size_declared_in_build_is_passed_by_the_users_own_fit_alone(parts):
+    """KerasTuner passes none, so `fit(..., batch_size=hp.get("batch_size"), **kwargs)` must not meet a second one."""
+    import keras_tuner as kt
+
+    class Own(kt.HyperModel):
+        def build(self, hp):
+            hp.Choice("batch_size", [8, 16])
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            return model.fit(*args, batch_size=hp.get("batch_size"), **kwargs)
+
+    outcome = trained(parts, Recording({"batch_size": 16}), hypermodel=Own(), epochs=2)
+    assert outcome.state is TrialState.COMPLETE
+    assert int(kept[0].optimizer.iterations) == 2 * 64 // 16
+
+
 def test_a_fit_may_compute_the_objective_itself(parts):
     """As in KerasTuner's guide: train, predict, return one number to minimise."""
 

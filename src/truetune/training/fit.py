@@ -81,8 +81,7 @@ def fit_model(
 ) -> History:
     """Fit `model` for `epochs` (cumulative) with the batch size that `hp` says.
 
-    A `HyperModel.fit` of the user's own gets the same arguments as under KerasTuner; `batch_size` is left to it
-    unless the builder asked `hp` for one.
+    A `HyperModel.fit` of the user's own gets the same arguments as under KerasTuner, so `batch_size` is left to it.
 
     Returns:
         The logged values per epoch. A `fit` that returns a number counts as one epoch of `default_objective`.
@@ -95,10 +94,8 @@ def fit_model(
     }
     if validation is not None:
         arguments["validation_data"] = (_given(validation.X), _given(validation.y))
-    if "batch_size" in hp.values:
-        arguments["batch_size"] = int(hp.values["batch_size"])
-    elif not overrides_fit(hypermodel):
-        arguments["batch_size"] = DEFAULT_BATCH_SIZE
+    if not overrides_fit(hypermodel):
+        arguments["batch_size"] = int(hp.values.get("batch_size", DEFAULT_BATCH_SIZE))
     x, y = _given(train.X), _given(train.y)
     if overrides_fit(hypermodel):
         return as_history(hypermodel.fit(hp, model, x, y, **arguments))
