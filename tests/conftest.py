@@ -12,7 +12,7 @@ from truetune.data.dataset import Dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-settings.register_profile("truetune", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("truetune", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("truetune")
 
 

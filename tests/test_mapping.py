@@ -65,7 +65,7 @@ def test_there_and_back_is_identity(values: dict[str, Any]) -> None:
     assert EEG_EMOTION_MAPPING.to_config(EEG_EMOTION_MAPPING.from_config(config)) == config
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(eeg_hyperparameters())
 def test_the_projects_own_config_holds_any_winner(values: dict[str, Any]) -> None:
     patch = plan_patch(

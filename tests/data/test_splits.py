@@ -36,7 +36,7 @@ def grouped(draw):
     return Dataset(rows(len(groups)), np.array(labels), groups=groups)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @for_all(grouped(), st.integers(0, 1000))
 def test_groups_never_cross_and_every_class_trains(data, seed):
     split = _holdout_unless_a_class_is_in_the_way(data, seed)
@@ -52,7 +52,7 @@ def test_groups_never_cross_and_every_class_trains(data, seed):
     assert (again.held == split.held).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @for_all(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.integers(0, 1000))
 def test_rows_without_groups_are_split_by_row(labels, seed):
     data = Dataset(rows(len(labels)), np.array(labels))

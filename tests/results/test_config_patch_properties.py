@@ -142,7 +142,7 @@ def config_files(draw: Any) -> Generated:
     return Generated(text, tuple(keys), old, codes, new, encoding, has_mark)
 
 
-slow_generator = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+slow_generator = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @slow_generator
