@@ -1,6 +1,6 @@
 """The whole path on real EEG, once per search algorithm: tune, apply, retrain, verify; prints a table.
 
-    python benchmarks/eeg_smni.py DIR [--trials 15] [--epochs 20] [--label condition]
+    python benchmarks/eeg_smni.py DIR [--trials 15] [--epochs 20] [--label condition] [--only 'optuna tpe']
 
 DIR holds the UCI EEG tables (20 subjects, 30 one-second trials each). Every algorithm starts from a copy of
 src/config.py (its EPOCHS set to --epochs) in a folder of its own and sees the same sealed test subjects.
@@ -33,9 +33,12 @@ def main() -> None:
     parser.add_argument("--label", default="condition")
     parser.add_argument("--trials", default="15")
     parser.add_argument("--epochs", default="20")
+    parser.add_argument("--only", choices=list(SEARCHES), help="one of the searches")
     chosen = parser.parse_args()
     rows = []
     for name, search in SEARCHES.items():
+        if chosen.only not in (None, name):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             rows.append(_one(name, search, chosen, Path(folder)))
         print(rows[-1], flush=True)
