@@ -3,8 +3,8 @@
     python benchmarks/other_models.py                    # both, about 10 minutes on two cores
     python benchmarks/other_models.py digits --trials 8  # one of them
 
-HyperResNet gets 32 made-up images of 32 x 32 pixels: what is shown is that it runs unchanged, and what a trial of one epoch
-costs (most of it is TensorFlow tracing the graph of 50 layers and more).
+HyperResNet gets 32 made-up images of 32 x 32 pixels: what is shown is that it runs unchanged, and what a trial of one
+epoch costs (most of it is TensorFlow tracing the graph of 50 layers and more).
 """
 
 from __future__ import annotations
