@@ -96,6 +96,7 @@ def test_a_worker_that_dies_costs_one_trial_with_the_reason(searched):
     assert trials["exit"].state is trials["kill"].state is TrialState.FAILED
     assert trials["exit"].reason == "the worker ended with exit code 3"
     assert "SIGKILL" in trials["kill"].reason
+    assert trials["kill"].seconds > 0
 
 
 def test_an_exception_or_a_broken_loss_costs_one_trial_with_the_reason(searched):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ class RunningTrial:
         answers: by key, all that the builder was told.
         trial: what is recorded; None until the model is built.
         earlier: the interrupted trial that is trained anew, if this is one.
+        began: on the monotonic clock, for a trial whose worker cannot say how long it took.
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
     """
 
@@ -49,6 +51,7 @@ class RunningTrial:
     answers: dict[str, Value] = field(default_factory=dict)
     trial: Trial | None = None
     earlier: Trial | None = None
+    began: float = field(default_factory=time.monotonic)
     foreseen: dict[str, Value] = field(default_factory=dict)
 
 

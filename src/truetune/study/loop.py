@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,8 @@ class _Loop:
             raise SearchStopped(f"A worker cannot start: {reason}. Its output is in the study's folder, worker-*.log.")
         worker.restart()
         if running is not None:
-            self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason))
+            seconds = time.monotonic() - running.began
+            self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
 
 
 def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:
