@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,19 +63,24 @@ def test_folders_are_made_on_request_only(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one"
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 1000 bytes: writes fail half-way, as on a full disk."""
+    """No file may grow beyond 1000 bytes: writes fail half-way, as on a full disk.
+
+    No fixture: pytest writes its own output, perhaps to a file, before a fixture is torn down.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_old_content_and_no_rest(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_the_old_content_and_no_rest(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"one")
-    with pytest.raises(StorageError, match=r"Free space .* Nothing was changed"):
+    with pytest.raises(StorageError, match=r"Free space .* Nothing was changed"), full_disk():
         write_atomically(path, b"x" * 5000)
     assert path.read_bytes() == b"one"
     assert names(tmp_path) == ["a"]
