@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from truetune.errors import StudyError
 from truetune.study.store import Store, open_storage
@@ -16,7 +16,8 @@ def print_studies(console: Console, url: str) -> None:
     """A row a study: finished, running, best."""
     _check_there(url)
     storage = open_storage(url)
-    table = Table("study", "trials", "complete", "pruned", "failed", "running", "best")
+    columns = ("trials", "complete", "pruned", "failed", "running", "best")
+    table = Table(Column("study", overflow="fold"), *columns)
     for name in sorted(optuna.get_all_study_names(storage)):
         study = optuna.load_study(study_name=name, storage=storage)
         trials = study.get_trials(deepcopy=False)
