@@ -34,6 +34,7 @@ class Terminal:
             env=environment,
             start_new_session=True,
             close_fds=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # nohup and `&` leave it ignored
         )
         os.close(slave)
         self.master, self.written = master, ""

@@ -58,6 +58,7 @@ def start(folder, max_trials):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # nohup and `&` leave it ignored
     )
 
 
