@@ -30,6 +30,7 @@ from truetune.study.events import Observer
 from truetune.trial import Suggestion, Trial
 
 TRIALS, EPOCHS = 8, 10
+REPEATS = 1
 
 
 class Replay(Searcher):
@@ -107,7 +108,7 @@ def small_model(hp: Any) -> Any:
 def trials() -> None:
     """(a) TRIALS trials of EPOCHS epochs: the same configurations under both loops, in turn, in fresh processes."""
     ours, theirs = [], []
-    for _ in range(2):
+    for _ in range(REPEATS):
         theirs.append(_in_process("_keras_tuner_loop"))
         ours.append(_in_process("_our_loop"))
     for name, column in (("search alone", 0), ("with start-up of the worker", 1)):
