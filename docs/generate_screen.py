@@ -19,7 +19,7 @@ COMMAND = "$ python run_hyperparameter_tuning.py --method keras-tuner --max-tria
 
 
 class Photographer(LiveScreen):
-    """A live screen that prints its live part once, in the third trial's fourth epoch."""
+    """A live screen that prints its live part once, in the third trial's third epoch."""
 
     def __init__(self, console: Console, objective: truetune.Objective, epochs: int) -> None:
         super().__init__(console, objective, epochs)
@@ -27,7 +27,7 @@ class Photographer(LiveScreen):
 
     def epoch_ended(self, number: int, epoch: int, value: float) -> None:
         super().epoch_ended(number, epoch, value)
-        if (number, epoch) == (2, 4):
+        if (number, epoch) == (2, 3):
             self._recorder.print(self.draw())
 
 

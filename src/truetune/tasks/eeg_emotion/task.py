@@ -17,7 +17,7 @@ EPOCHS = 30
 PATIENCE = 8
 DUMMY_SEED = 0
 DUMMY_TRIALS_PER_CLASS = 8
-DUMMY_EPOCHS = 6
+DUMMY_EPOCHS = 4
 """Made-up signals are for trying things out: five trials on them should take a minute or two on two cores."""
 
 MIN_METRICS = ("loss",)
@@ -44,7 +44,7 @@ def make_task(
         dummy: made-up signals of 20 subjects instead of `data`.
         objective: "accuracy", "uar", "loss", or a metric's full name such as `val_valence_accuracy`; None is
             `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
-        epochs: the most epochs of one trial; None is 30, for made-up signals 6.
+        epochs: the most epochs of one trial; None is 30, for made-up signals 4.
         cache_dir: where extracted features are kept.
 
     Raises:
