@@ -57,7 +57,9 @@ def test_other_studies_are_not_locked(place):
     other = StudyPlace.of(place.directory, "other", None)
     other.make()
     with place.locked(), other.locked():
-        pass
+        assert place.folder != other.folder
+        with pytest.raises(StudyError, match="Another process"), other.locked():
+            pass
 
 
 def test_the_default_database_is_in_the_directory(place):

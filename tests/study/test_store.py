@@ -186,7 +186,10 @@ def test_two_archives_within_a_second_do_not_collide(url):
 
 def test_an_empty_file_becomes_a_database(tmp_path, url):
     (tmp_path / "optuna.db").touch()
-    Store(url, "study", "max", "val_accuracy").close()
+    store = Store(url, "study", "max", "val_accuracy")
+    assert store.trials() == []
+    store.close()
+    assert (tmp_path / "optuna.db").read_bytes().startswith(b"SQLite format 3")
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path, url):
