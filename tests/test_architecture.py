@@ -46,7 +46,6 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("task", "data.dataset"): "a Task holds a Dataset; for type checkers only",
-    ("results.trained_files", "results.retrain"): "it writes what `retrain` returns; for type checkers only",
     ("training.fit", "keras_tuner"): "only KerasTuner can say whether a HyperModel has a `fit` of its own",
     ("report.status", "optuna"): "it lists the studies of a database, and writes nothing",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from truetune.hyperparameters import HyperParameters, fixed
 from truetune.mapping import ConfigMapping
 from truetune.results.apply import current_values
 from truetune.results.export import BestHyperparameters, load
-from truetune.results.trained_files import TrainedFiles, save
+from truetune.results.trained_files import Retrained, TrainedFiles, save
 from truetune.space import Value
-from truetune.task import Preprocessing, Task
+from truetune.task import Task
 from truetune.training.fit import (
-    History,
     build_model,
     fit_model,
     fit_preprocessing,
@@ -29,30 +28,6 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.measured import check_built, check_finite, check_steps
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """A trained model and all that is needed to use it on new rows.
-
-    Attributes:
-        model: trained, compiled.
-        values: the hyperparameters it was built and fitted with, by name.
-        epochs, seed: how it was trained.
-        n_rows: rows it was trained on.
-        history: logged values per epoch.
-        transform: applies the preprocessing that was fitted on the training rows to datasets.
-        transformers: the fitted transformers by input name ("" for a single input); empty without preprocessing.
-    """
-
-    model: Any
-    values: Mapping[str, Value]
-    epochs: int
-    seed: int
-    n_rows: int
-    history: History
-    transform: Callable[..., list[Dataset]] = field(repr=False)
-    transformers: Mapping[str, Preprocessing] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,43 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from truetune.atomic import storage_error, write_atomically
+from truetune.data.dataset import Dataset
 from truetune.errors import DataError
+from truetune.space import Value
 from truetune.task import Preprocessing
 
-if TYPE_CHECKING:
-    from truetune.results.retrain import Retrained
-
 NUMERIC = "biuf"
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A trained model and all that is needed to use it on new rows.
+
+    Attributes:
+        model: trained, compiled.
+        values: the hyperparameters it was built and fitted with, by name.
+        epochs, seed: how it was trained.
+        n_rows: rows it was trained on.
+        history: logged values per epoch.
+        transform: applies the preprocessing that was fitted on the training rows to datasets.
+        transformers: the fitted transformers by input name ("" for a single input); empty without preprocessing.
+    """
+
+    model: Any
+    values: Mapping[str, Value]
+    epochs: int
+    seed: int
+    n_rows: int
+    history: Mapping[str, list[float]]
+    transform: Callable[..., list[Dataset]] = field(repr=False)
+    transformers: Mapping[str, Preprocessing] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

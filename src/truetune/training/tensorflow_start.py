@@ -19,6 +19,8 @@ _NOISE = re.compile(
 )
 """How the lines begin that TensorFlow and its libraries log without being asked."""
 
+_EVERYTHING = re.compile(rb"")
+
 
 def prepare_environment(threads: int | None = None) -> None:
     """Environment that TensorFlow reads when it is first imported.
@@ -36,14 +38,16 @@ def start_tensorflow() -> None:
     """Import TensorFlow, Keras and KerasTuner quietly; at once where they are loaded already."""
     if "keras_tuner" in sys.modules:
         return
-    prepare_environment()
-    with _stderr_set_aside():
+    with without_tensorflow_noise(hidden=_EVERYTHING):
         import truetune.hyperparameters  # noqa: F401
 
 
 @contextmanager
-def _stderr_set_aside() -> Iterator[None]:
-    """What was printed meanwhile is shown only when an exception makes it worth reading."""
+def without_tensorflow_noise(hidden: re.Pattern[bytes] = _NOISE) -> Iterator[None]:
+    """Run something that may import TensorFlow: what it prints to stderr is shown at its end, without the `hidden`
+    lines; after an exception, all that is not TensorFlow's own noise.
+    """
+    prepare_environment()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as aside:
         kept = os.dup(2)
@@ -51,30 +55,14 @@ def _stderr_set_aside() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
+            hidden = _NOISE
             raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-@contextmanager
-def without_tensorflow_noise() -> Iterator[None]:
-    """For running a user's own file, which may import TensorFlow: what else it prints to stderr is shown at its end."""
-    prepare_environment()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as aside:
-        kept = os.dup(2)
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
             aside.seek(0)
-            os.write(2, b"".join(line for line in aside if not _NOISE.match(line)))
+            os.write(2, b"".join(line for line in aside if not hidden.match(line)))
 
 
 def devices() -> list[str]:
