@@ -246,8 +246,9 @@ def store() -> None:
 
 def _supervisor_seconds(algorithm: str, recorded: int, counted: int = 5) -> float:
     from truetune.search.registry import make_searcher
+    from truetune.study.database import sqlite_url
     from truetune.study.lifecycle import Lifecycle
-    from truetune.study.store import Store, sqlite_url
+    from truetune.study.store import Store
     from truetune.training.protocol import Outcome
     from truetune.training.trace import trace_space
     from truetune.trial import TrialState

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("data", "hyperparameters"),
     ("search", "training", "tasks"),
     ("study", "results", "testing"),
+    ("session",),
     ("api",),
     ("planning", "doctor", "doctor_search"),
     ("report",),
@@ -34,7 +35,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "keras_tuner": ("hyperparameters", "search.keras_tuner"),
-    "optuna": ("search.optuna", "search.optuna_pruners", "search.distributions", "study.store"),
+    "optuna": (
+        "search.optuna",
+        "search.optuna_pruners",
+        "search.distributions",
+        "study.database",
+        "study.record",
+        "study.store",
+    ),
     "keras": ("training", "tasks.*.model", "results.retrain", "doctor_search"),
     "tensorflow": ("training",),
     "click": ("cli",),

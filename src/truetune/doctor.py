@@ -61,7 +61,7 @@ def _disk() -> Finding:
 
 
 def _database() -> Finding:
-    from truetune.study.store import open_storage, sqlite_url
+    from truetune.study.database import open_storage, sqlite_url
 
     with tempfile.TemporaryDirectory() as folder:
         open_storage(sqlite_url(Path(folder) / "optuna.db")).engine.dispose()

@@ -11,6 +11,7 @@ Every message says what was received, what was expected, and what to do::
     │   ├── ExportError       there is nothing to export, or the JSON is not ours
     │   └── StudyError        the study on disk does not fit this command, is locked or damaged
     ├── StorageError          the disk is full or read-only
+    │   └── StorageUnavailable    it may pass: a full disk, a locked file, a database server that is away
     ├── BuildError            the user's own builder or task raised before any trial could run
     └── SearchStopped         the search ended before its budget was used
         └── RepeatedFailure   several trials in a row failed for the same reason
@@ -59,6 +60,10 @@ class StorageError(TruetuneError):
     """The disk is full or read-only."""
 
     exit_code = 2
+
+
+class StorageUnavailable(StorageError):
+    """The record cannot be written now, and may be later."""
 
 
 class BuildError(TruetuneError):

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from truetune.api import opened
+from truetune.session import opened
 from truetune.space import Space
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions

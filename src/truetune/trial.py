@@ -63,7 +63,8 @@ class Trial:
         seconds: training time of this trial alone.
         parameters: number of weights of the model.
         reason: why it failed, in one line.
-        attempt: how often this trial was started anew after its supervisor died.
+        attempt: how often this trial was started anew after its process died.
+        owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
     """
 
     number: int
@@ -79,3 +80,9 @@ class Trial:
     parameters: int = 0
     reason: str = ""
     attempt: int = 0
+    owner: str = field(default="", compare=False)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its values are known; a trial is claimed before its model is built."""
+        return self.parameters > 0 or self.state.is_finished

@@ -108,7 +108,8 @@ class TestDatabase:
         assert "is damaged" in refused("status")
 
     def test_status_of_an_unknown_study(self, database):
-        from truetune.study.store import Store, sqlite_url
+        from truetune.study.database import sqlite_url
+        from truetune.study.store import Store
 
         Store(sqlite_url(database), "mine", "max", "val_accuracy").close()
         assert "Expected one of: mine" in refused("status", "--study-name", "yours")

@@ -15,7 +15,8 @@ from truetune.report.status import print_studies, print_study
 from truetune.report.summary import print_summary
 from truetune.results.result import Result
 from truetune.space import Condition, Hyperparameter, Space
-from truetune.study.store import Store, sqlite_url
+from truetune.study.database import sqlite_url
+from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Timing
 from truetune.trial import Schedule, Trial, TrialState

@@ -11,7 +11,8 @@ import optuna
 import psutil
 import pytest
 
-from truetune.study.store import Store, sqlite_url
+from truetune.study.database import sqlite_url
+from truetune.study.store import Store
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.tensorflow

@@ -11,9 +11,12 @@ from truetune.errors import BuildError, RepeatedFailure, SpaceError
 from truetune.search.base import Pause, SearchProblem
 from truetune.search.optuna import TPESearcher
 from truetune.space import Hyperparameter, Space
+from truetune.study.budget import Limits
+from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
-from truetune.study.lifecycle import MOST_ATTEMPTS, Lifecycle
-from truetune.study.store import Store, sqlite_url
+from truetune.study.lifecycle import Lifecycle
+from truetune.study.store import Store
+from truetune.task import Objective
 from truetune.testing.driver import LightHyperparameters
 from truetune.testing.driver import trace as trace_builder
 from truetune.training.protocol import Outcome
@@ -54,18 +57,21 @@ class Lab:
         self.folder, self.builder, self.stores = folder, builder, []
         self.notes = Notes()
 
-    def open(self, max_trials=6):
+    def open(self, max_trials=6, **limits):
         store = Store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
         self.stores.append(store)
         space = trace_builder(self.builder)
         problem = SearchProblem(space.copy(), "max", "score", max_trials, 3, 0)
         searcher = TPESearcher(problem)
-        searcher.restore(store.trials())
+        trials = store.trials()
+        searcher.restore([trial for trial in trials if trial.is_built])
         self.lifecycle = Lifecycle(
             searcher,
             store,
             space,
-            max_trials=max_trials,
+            trials,
+            limits=Limits(max_trials, **limits),
+            objective=Objective("score", "max"),
             seed=0,
             checkpoints=self.folder / "checkpoints",
             observer=self.notes,
@@ -93,10 +99,13 @@ class Lab:
         self.lifecycle.ended(running, outcome or done(running.number))
         return True
 
+    def run_one(self, running):
+        if not self.train(running):
+            self.train(self.lifecycle.next(0))
+
     def run(self):
         while (running := self.lifecycle.next(0)) is not None:
-            if not self.lifecycle.give_up(running):
-                self.train(running)
+            self.train(running)
 
 
 def done(number):
@@ -219,21 +228,59 @@ def test_a_retry_that_dies_before_it_is_built_keeps_its_number(lab, reason):
 
 
 def test_a_trial_that_always_kills_its_supervisor_is_given_up(lab):
-    lab.open(2)
+    lab.open(2, max_retries=3)
     lab.build(lab.lifecycle.next(0))
-    for attempt in range(1, MOST_ATTEMPTS + 1):
-        lab.open(2)
-        again = lab.lifecycle.next(0)
-        assert not lab.lifecycle.give_up(again)
-        lab.build(again)
+    for attempt in (1, 2, 3):
+        lab.open(2, max_retries=3)
+        lab.build(lab.lifecycle.next(0))
         assert lab.trials()[0].attempt == attempt
+    lab.open(2, max_retries=3)
+    lab.run()
+    first, second = lab.trials()
+    assert (first.state, first.reason) == (TrialState.FAILED, "its process died 4 times while it ran")
+    assert second.state is TrialState.COMPLETE
+
+
+def test_a_trial_whose_worker_was_killed_is_trained_again_once(lab):
     lab.open(2)
-    assert lab.lifecycle.give_up(lab.lifecycle.next(0))
-    (trial,) = lab.trials()
-    assert trial.state is TrialState.FAILED
-    assert trial.reason == f"the search died {MOST_ATTEMPTS + 1} times while this trial ran"
+    running = lab.lifecycle.next(0)
+    lab.build(running)
+    lab.lifecycle.epoch(running, 1, 0.3)
+    values = lab.trials()[0].values
+    lab.lifecycle.died(running, failed("the worker was ended by SIGKILL"))
+    again = lab.lifecycle.next(0)
+    assert (again.number, again.answers, again.attempt) == (0, values, 1)
+    lab.build(again)
+    lab.lifecycle.died(again, failed("the worker was ended by SIGKILL"))
+    assert lab.trials()[0].state is TrialState.FAILED
+    assert lab.trials()[0].reason == "the worker was ended by SIGKILL"
     lab.run()
     assert [t.number for t in lab.trials()] == [0, 1]
+
+
+def test_a_worker_killed_while_it_builds_gets_the_same_proposal_again(lab):
+    lab.open(3)
+    lab.train(lab.lifecycle.next(0))
+    running = lab.lifecycle.next(0)
+    units = Hyperparameter("Int", "units", 1, low=1, high=100, step=1)
+    value = lab.lifecycle.answer(running, units)
+    lab.lifecycle.died(running, failed("the worker was ended by SIGKILL"))
+    again = lab.lifecycle.next(0)
+    assert (again.number, lab.lifecycle.answer(again, units)) == (1, value)
+    lab.run_one(again)
+    lab.run()
+    assert [t.state for t in lab.trials()] == [TrialState.COMPLETE] * 3
+    assert lab.trials()[1].attempt == 1
+
+
+def test_a_supervisor_killed_between_claim_and_build_leaves_a_number_that_is_used(lab):
+    lab.open(3)
+    lab.train(lab.lifecycle.next(0))
+    assert lab.lifecycle.next(0).number == 1
+    lab.open(3)
+    lab.run()
+    assert [t.number for t in lab.trials()] == [0, 1, 2]
+    assert [t.state for t in lab.trials()] == [TrialState.COMPLETE] * 3
 
 
 def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(lab):

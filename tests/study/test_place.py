@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from truetune.study.place import StudyPlace
 
-with StudyPlace.of(Path(sys.argv[1]), "study", None).locked():
+with StudyPlace.of(Path(sys.argv[1]), "study", None).locked(''):
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -37,28 +37,28 @@ def test_a_second_process_is_kept_out_until_the_first_dies(place):
     try:
         assert holder.stdout.readline() == "locked\n"
         with pytest.raises(StudyError, match=r"Another process is tuning study 'study'.*--study-name"):
-            with place.locked():
+            with place.locked("Wait, or use another --study-name."):
                 pass
     finally:
         holder.kill()
         holder.communicate()
-    with place.locked():
+    with place.locked("Wait, or use another --study-name."):
         pass
 
 
 def test_the_lock_is_free_after_an_error(place):
-    with pytest.raises(ValueError, match="inside"), place.locked():
+    with pytest.raises(ValueError, match="inside"), place.locked("Wait, or use another --study-name."):
         raise ValueError("inside")
-    with place.locked():
+    with place.locked("Wait, or use another --study-name."):
         pass
 
 
 def test_other_studies_are_not_locked(place):
     other = StudyPlace.of(place.directory, "other", None)
     other.make()
-    with place.locked(), other.locked():
+    with place.locked("Wait, or use another --study-name."), other.locked("Wait, or use another --study-name."):
         assert place.folder != other.folder
-        with pytest.raises(StudyError, match="Another process"), other.locked():
+        with pytest.raises(StudyError, match="Another process"), other.locked("Wait, or use another --study-name."):
             pass
 
 
@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_files_are_archived_but_the_lock(place):
-    with place.locked():
+    with place.locked("Wait, or use another --study-name."):
         assert place.archive() is None
         place.seal.write_text("sealed")
         place.checkpoints.mkdir()
@@ -92,13 +92,14 @@ def test_two_archives_within_a_second_do_not_collide(place):
     assert len(kept) == 2
 
 
-def test_scratch_is_removed_and_the_rest_kept(place):
-    place.data.mkdir()
-    (place.data / "train.X.npy").touch()
+def test_scratch_of_processes_that_are_gone_is_removed(place):
+    place.clear_scratch(owners={"1-aa"})
+    for token in ("1-aa", "2-bb"):
+        (place.data / token).mkdir(parents=True)
+        (place.data / token / "train.X.npy").touch()
     place.seal.touch()
-    place.clear_scratch()
-    place.clear_scratch()
-    assert not place.data.exists()
+    place.clear_scratch(owners={"1-aa"})
+    assert [path.name for path in place.data.iterdir()] == ["1-aa"]
     assert place.seal.exists()
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from truetune.errors import StorageError, StudyError
 from truetune.space import Condition, Hyperparameter, Space
-from truetune.study.store import Store, open_storage, sqlite_url, study_exists
+from truetune.study.database import open_storage, sqlite_url
+from truetune.study.store import Store, study_exists
 from truetune.trial import Schedule, Trial, TrialState
 
 
@@ -97,17 +98,18 @@ def test_optuna_sees_natural_values_states_and_epochs(url, store):
     assert first.datetime_complete is not None
 
 
-def test_the_state_is_written_last(url, store, monkeypatch):
+def test_the_end_is_written_whole_or_not_at_all(url, store, monkeypatch):
     """A supervisor killed while it records the end leaves the trial running, to be trained again."""
     store.start(running(), space())
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store._storage, "set_trial_state_values", killed)
+    monkeypatch.setattr("truetune.study.record._now", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.finish(finished(), space())
-    assert store.trials()[0].state is TrialState.RUNNING
+        store.finish(finished(), space(), {"loss": [1.0]})
+    assert store.trials() == [running()]
+    assert "history" not in optuna.load_study(study_name="study", storage=url).trials[0].user_attrs
 
 
 def test_values_that_fit_asks_for_are_added(store):
@@ -137,7 +139,7 @@ def test_every_value_of_a_grid_can_be_recorded(store, hyperparameter):
 
 def test_attempts_are_counted(store):
     store.start(running(), space())
-    store.restart(running(attempt=2))
+    store.retry(0, 2)
     assert store.trials()[0].attempt == 2
 
 
@@ -154,7 +156,7 @@ def test_meta_and_discoveries_are_kept(url, store):
 def test_a_second_writer_is_noticed(url, store):
     other = Store(url, "study", "max", "val_accuracy")
     other.start(running(0), space())
-    with pytest.raises(StudyError, match=r"Trial 0 .* recorded as 1: another process"):
+    with pytest.raises(StudyError, match=r"Trial 0 of study 'study' is there already: another process"):
         store.start(running(0), space())
     other.close()
 
@@ -168,7 +170,7 @@ def test_an_archived_study_is_kept_whole(url, store):
     assert not study_exists(url, "study")
     kept = Store.open_existing(url, name)
     assert kept.trials() == [finished()]
-    assert kept.meta == {"method": "optuna"}
+    assert kept.meta == {"method": "optuna", "discovered": []}
     kept.close()
 
 
@@ -256,6 +258,6 @@ def test_a_driver_that_is_missing_is_named():
 
 
 def test_passwords_are_not_shown():
-    from truetune.study.store import _explained
+    from truetune.study.database import _explained
 
-    assert "secret" not in str(_explained("postgresql://user:secret@host/db", "connection refused"))
+    assert "secret" not in str(_explained("postgresql://user:secret@host/db", Exception("connection refused")))

@@ -147,7 +147,7 @@ def status(storage: str | None, study_name: str | None) -> None:
     from rich.console import Console
 
     from truetune.report.status import print_studies, print_study
-    from truetune.study.store import sqlite_url
+    from truetune.study.database import sqlite_url
 
     url = storage or sqlite_url(Path("models/tuning/optuna.db"))
     if study_name is None:

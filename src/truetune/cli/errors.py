@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,6 @@ from typing import Any
 import click
 
 from truetune.errors import BuildError, TruetuneError
-
-INTERRUPTED = 130
 
 
 def reported(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,9 +28,10 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
         except TruetuneError as error:
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            click.echo(f"\nStopped; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+        except KeyboardInterrupt as stop:
+            why = f" by {stop}" if str(stop) else ""
+            click.echo(f"\nStopped{why}; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
+            raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,29 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
+    """`2h`, `90m`, `1h30m`, `45s`, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        text = value.strip().lower()
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return float(text)
+        parts = re.fullmatch(r"(?:([\d.]+)d)?(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", text)
+        try:
+            if parts is None or not text:
+                raise ValueError
+            return sum(float(n) * unit for n, unit in zip(parts.groups(), (86400, 3600, 60, 1), strict=True) if n)
+        except ValueError:
+            self.fail(f"{value!r} is no duration. Expected e.g. 2h, 90m, 1h30m or 45s.", param, ctx)
+
+
+DURATION = Duration()
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Of every command; a sub-command run by itself does not have them from its group."""
@@ -75,6 +99,34 @@ _SEARCH = (
         type=int,
         default=None,
         help="Points that grid search takes of each continuous range.  [default: such a range is refused]",
+    ),
+    click.option(
+        "--time-budget",
+        type=DURATION,
+        default=None,
+        help="For this run, e.g. 2h: no trial starts that would end later, and what runs then is interrupted.",
+    ),
+    click.option("--trial-timeout", type=DURATION, default=None, help="A trial that takes longer, e.g. 20m, fails."),
+    click.option(
+        "--stop-after-no-improvement",
+        type=int,
+        default=None,
+        metavar="K",
+        help="End after K finished trials without a new best.",
+    ),
+    click.option(
+        "--max-retries",
+        type=int,
+        default=1,
+        show_default=True,
+        help="How often a trial whose process died is trained again.",
+    ),
+    click.option(
+        "--lease-seconds",
+        type=float,
+        default=60.0,
+        show_default=True,
+        help="A process on another machine that is silent for so long has lost its trials.",
     ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
     click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]"),

@@ -60,6 +60,12 @@ class Tally:
         self.lines.pop(worker, None)
         self._ended_here += 1
 
+    def elsewhere(self, trial: Trial) -> None:
+        self.trials[trial.number] = trial
+
+    def drop(self, worker: int) -> None:
+        self.lines.pop(worker, None)
+
     @property
     def best(self) -> Trial | None:
         return best_trial(list(self.trials.values()), self.objective)
@@ -137,6 +143,12 @@ class PlainLines(Observer):
             f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
         )
 
+    def trial_ended_elsewhere(self, trial: Trial) -> None:
+        self._tally.elsewhere(trial)
+
+    def trial_dropped(self, number: int, worker: int) -> None:
+        self._tally.drop(worker)
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -173,6 +185,12 @@ class LiveScreen(Observer):
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self._tally.end(trial, worker)
         self._console.print(ended_line(trial, self._tally.objective), markup=False, highlight=False)
+
+    def trial_ended_elsewhere(self, trial: Trial) -> None:
+        self._tally.elsewhere(trial)
+
+    def trial_dropped(self, number: int, worker: int) -> None:
+        self._tally.drop(worker)
 
     def draw(self) -> RenderableType:
         """The live part: totals, a bar, a line a worker."""

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from truetune.errors import StudyError
-from truetune.study.store import Store, open_storage
+from truetune.study.database import open_storage
+from truetune.study.store import Store
 
 
 def print_studies(console: Console, url: str) -> None:

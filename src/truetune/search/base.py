@@ -6,6 +6,7 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from truetune.space import Hyperparameter, Space, Value
 from truetune.trial import Suggestion, Trial
@@ -94,6 +95,13 @@ class Searcher(abc.ABC):
         A trial that was RUNNING when that run died is passed too (state RUNNING): it will be trained again with the
         values it has, and told when it ends, without another `ask`.
         """
+
+    shares_study: ClassVar[bool] = False
+    """Whether several processes may search one study, each with its own searcher that is told of the others' trials."""
+
+    def observe(self, trial: Trial) -> None:
+        """Take note of another process's trial that runs now (with its values), or has ended. `shares_study` only."""
+        raise NotImplementedError(f"{type(self).__name__} does not share a study")
 
     def plan(self) -> list[str]:
         """Lines that say, before the search starts, what it will do."""

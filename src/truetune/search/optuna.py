@@ -34,6 +34,7 @@ class TPESearcher(Searcher):
     """
 
     name = "tpe"
+    shares_study = True
 
     def __init__(self, problem: SearchProblem, pruner: str = "median") -> None:
         self._problem = problem
@@ -131,11 +132,15 @@ class TPESearcher(Searcher):
 
     def restore(self, trials: Sequence[Trial]) -> None:
         for trial in trials:
+            self.observe(trial)
+
+    def observe(self, trial: Trial) -> None:
+        if trial.number not in self._numbers:
             self._numbers[trial.number] = len(self._study.get_trials(deepcopy=False))
             self._study.add_trial(self._running(trial))
-            if trial.state.is_finished:
-                self._replay(trial)
-                self.tell(trial)
+        if trial.state.is_finished:
+            self._replay(trial)
+            self.tell(trial)
 
     def plan(self) -> list[str]:
         start = random_start(self._problem.max_trials)
@@ -157,7 +162,7 @@ class TPESearcher(Searcher):
 
     def _is_first_proposal(self) -> bool:
         """Whether trial 0 is at its first attempt: nothing has been retracted under its number."""
-        return self._numbers[0] == 0
+        return self._numbers.get(0) == 0
 
     def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
         return self._study.get_trials(deepcopy=False)[self._numbers[number]]

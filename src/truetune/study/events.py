@@ -23,5 +23,11 @@ class Observer:
     def trial_ended(self, trial: Trial, worker: int) -> None:
         """In whatever state."""
 
+    def trial_ended_elsewhere(self, trial: Trial) -> None:
+        """Another process of this study trained it."""
+
+    def trial_dropped(self, number: int, worker: int) -> None:
+        """`worker` does not train it any more; it will be trained again, here or elsewhere."""
+
     def search_ended(self) -> None:
         """No worker runs any more."""

@@ -1,33 +1,33 @@
-"""The life of each trial, as the supervisor sees it: proposed, built, accepted, trained, recorded.
+"""The life of each trial, as the supervisor sees it: proposed, claimed, built, accepted, trained, recorded.
 
-`Lifecycle` knows nothing of processes. `loop.py` calls it for trials in worker processes, or in this one.
+`Lifecycle` knows nothing of worker processes; `loop.py` calls it for trials in them, or in this one. Other supervisors
+may work on the same study: their trials are learned from the record, and those of dead ones are taken over.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from truetune.errors import BuildError, RepeatedFailure
+from truetune.errors import BuildError
 from truetune.search.base import Pause, Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
+from truetune.study.budget import Budget, Limits
 from truetune.study.events import Observer
-from truetune.study.store import Store
+from truetune.study.failures import FailureWatch
+from truetune.study.others import OtherProcesses
+from truetune.study.owner import Leases
+from truetune.study.store import LostTrial, Store
+from truetune.task import Objective
 from truetune.training.protocol import Outcome, Request
 from truetune.trial import Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
 """Proposals in a row that were all trained before; after so many the space counts as used up."""
-
-MOST_ATTEMPTS = 5
-"""How often a trial is started anew after the supervisor died while it ran."""
-
-FAILURES_IN_A_ROW = 3
 
 
 @dataclass
@@ -41,8 +41,10 @@ class RunningTrial:
         answers: by key, all that the builder was told.
         trial: what is recorded; None until the model is built.
         earlier: the interrupted trial that is trained anew, if this is one.
+        attempt: how often it was started anew.
         began: on the monotonic clock, for a trial whose worker cannot say how long it took.
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
+        lost: another process trains it by now.
     """
 
     number: int
@@ -51,21 +53,26 @@ class RunningTrial:
     answers: dict[str, Value] = field(default_factory=dict)
     trial: Trial | None = None
     earlier: Trial | None = None
+    attempt: int = 0
     began: float = field(default_factory=time.monotonic)
     foreseen: dict[str, Value] = field(default_factory=dict)
+    lost: bool = False
 
 
 class Lifecycle:
     """Proposes trials, answers their builders, records how they went.
 
     Args:
-        searcher: restored already.
+        searcher: restored already, from `trials`.
         store: where everything is recorded.
         space: as traced; grows when a builder asks for more.
-        max_trials: trials in all, those of earlier runs included.
+        trials: what the record held when the searcher was restored.
+        limits: when to stop.
+        objective: what an improvement is.
         seed: the study's.
-        checkpoints: folder for the checkpoints of trials that may be promoted.
+        checkpoints: folder for the checkpoints of trials.
         observer: hears what happens.
+        leases: judges other processes; None where there can be none.
     """
 
     def __init__(
@@ -73,63 +80,150 @@ class Lifecycle:
         searcher: Searcher,
         store: Store,
         space: Space,
+        trials: Sequence[Trial],
         *,
-        max_trials: int,
+        limits: Limits,
+        objective: Objective,
         seed: int,
         checkpoints: Path,
         observer: Observer,
+        leases: Leases | None = None,
     ) -> None:
-        self._searcher, self._store, self._space = searcher, store, space
-        self._max_trials, self._seed, self._checkpoints, self._observer = max_trials, seed, checkpoints, observer
-        trials = store.trials()
-        self._interrupted = deque(t for t in trials if t.state is TrialState.RUNNING)
-        self._next_number = len(trials)
-        self._known = {_identity(t.values): t.number for t in trials if t.schedule.parent is None}
+        self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
+        self._seed, self._checkpoints, self._observer = seed, checkpoints, observer
+        self._budget = Budget(limits, objective, trials)
+        self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
+        self._others = OtherProcesses(store, leases, trials)
+        self._failures = FailureWatch()
+        self._interrupted: deque[Trial] = deque()
         self._building: RunningTrial | None = None
-        self._exhausted = False
+        self._claimed: Trial | None = None
         self._proposals = 0
+        self._exhausted = False
+        self._has_said_why = False
         self._asked_in_fit: dict[str, Hyperparameter] = {}
         self._fit_has_run = False
-        self._failures: deque[str] = deque(maxlen=FAILURES_IN_A_ROW)
+        self._look_around()
 
     @property
     def has_more(self) -> bool:
-        """Whether there are trials left to start."""
-        return bool(self._interrupted) or (not self._exhausted and self._next_number < self._max_trials)
+        """Whether there are trials left to start here."""
+        return bool(self._interrupted) or self._claimed is not None or self._may_start()
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether another process still trains: if it dies, its trials are ours to do."""
+        return bool(self._others.running) and not self._budget.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up also for what runs."""
+        return self._budget.is_over
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    def _may_start(self) -> bool:
+        if self._exhausted or self._store.next_number >= self._limits.max_trials:
+            return False
+        why_not = self._budget.why_not()
+        if why_not:
+            self._say_why(why_not)
+        return not why_not
+
+    def _say_why(self, why_not: str) -> None:
+        if not self._has_said_why:
+            self._observer.note(f"{why_not} No further trial starts; the same command goes on another time.")
+        self._has_said_why = True
+
+    # Other processes
+
+    def _look_around(self) -> None:
+        """Learn what others did, and take over what dead ones left."""
+        if self._others.is_due:
+            for trial in self._others.news():
+                self._learn(trial)
+            self._interrupted.extend(self._others.take_over())
+
+    def _learn(self, trial: Trial) -> None:
+        self._known.setdefault(_identity(trial.values), trial.number)
+        self._searcher.observe(trial)
+        if trial.state.is_finished:
+            self._budget.count(trial)
+            self._observer.trial_ended_elsewhere(trial)
 
     # Proposing
 
     def next(self, worker: int) -> RunningTrial | None:
         """The trial that `worker` should train now; None when there is none (or none yet)."""
-        if self._interrupted:
-            return self._again(self._interrupted.popleft(), worker)
-        if self._building is not None or self._exhausted or self._next_number >= self._max_trials:
+        self._look_around()
+        while self._interrupted:
+            running = self._again(self._interrupted.popleft(), worker)
+            if running is not None:
+                return running
+        if self._building is not None or not (self._claimed is not None or self._may_start()):
             return None
         return self._propose(worker)
 
+    def _again(self, earlier: Trial, worker: int) -> RunningTrial | None:
+        """Start an interrupted trial anew, with the values it had where its model was built already."""
+        suggestion = Suggestion(earlier.values, earlier.schedule)
+        running = RunningTrial(earlier.number, suggestion, worker, attempt=earlier.attempt)
+        if earlier.attempt > self._limits.max_retries:
+            running.earlier, running.trial = earlier, earlier
+            times = "once" if earlier.attempt == 1 else f"{earlier.attempt} times"
+            self.ended(running, Outcome(TrialState.FAILED, reason=f"its process died {times} while it ran"))
+            return None
+        if not earlier.is_built:
+            if self._claimed is not None:
+                self._interrupted.append(earlier)
+            self._claimed = self._claimed or earlier
+            return None
+        running.earlier, running.answers = earlier, dict(earlier.values)
+        return running
+
     def _propose(self, worker: int) -> RunningTrial | None:
-        """One trial is built at a time, so that numbers are given in the order in which trials are recorded."""
-        suggestion = self._searcher.ask(self._next_number, self._proposals)
+        """One trial is built at a time, so that what is built can be compared with all that was."""
+        number = self._store.next_number if self._claimed is None else self._claimed.number
+        suggestion = self._searcher.ask(number, self._proposals)
         if suggestion is Pause.EXHAUSTED:
             self._end_of_space()
         if isinstance(suggestion, Pause):
             return None
-        self._building = RunningTrial(self._next_number, suggestion, worker)
+        if self._claimed is None:
+            claimed = self._claim(number, suggestion)
+            if claimed is None:
+                return None
+            number, suggestion = claimed
+        assert self._claimed is not None
+        self._building = RunningTrial(number, suggestion, worker, attempt=self._claimed.attempt)
         return self._building
 
-    def _again(self, earlier: Trial, worker: int) -> RunningTrial:
-        attempt = replace(earlier, attempt=earlier.attempt + 1)
-        self._store.restart(attempt)
-        return RunningTrial(
-            earlier.number, Suggestion(earlier.values, earlier.schedule), worker, dict(earlier.values), earlier=attempt
-        )
+    def _claim(self, number: int, suggestion: Suggestion) -> tuple[int, Suggestion] | None:
+        """Make `number` ours; where another process was quicker, the next one, with what is proposed for it."""
+        claimed = self._store.claim(self._limits.max_trials)
+        if claimed == number:
+            self._claimed = Trial(number, TrialState.RUNNING, {})
+            return number, suggestion
+        self._searcher.retract(number)
+        self._others.look_at_once()
+        self._look_around()
+        if claimed is None:
+            return None
+        self._claimed = Trial(claimed, TrialState.RUNNING, {})
+        again = self._searcher.ask(claimed)
+        return (claimed, again) if isinstance(again, Suggestion) else None
 
     def _end_of_space(self) -> None:
         if not self._exhausted:
-            self._observer.note(
-                f"Nothing is left to try: the space (or the schedule) is used up after {self._next_number} trials."
-            )
+            count = self._store.next_number - (self._claimed is not None)
+            self._observer.note(f"Nothing is left to try: the space (or the schedule) is used up after {count} trials.")
         self._exhausted = True
+        claimed, self._claimed = self._claimed, None
+        if claimed is not None and not self._store.give_back(claimed.number):
+            unused = replace(claimed, state=TrialState.FAILED, reason="nothing new was left to try")
+            self._store.finish(unused, self._space)
 
     def request(self, running: RunningTrial) -> Request:
         """What the worker is sent."""
@@ -140,15 +234,6 @@ class Lifecycle:
             schedule, load_from = replace(schedule, initial_epoch=0), None
         save_to = None if schedule.bracket is None else self._checkpoint(running.number)
         return Request(running.number, self._trial_seed(running.number), schedule, load_from, save_to)
-
-    def give_up(self, running: RunningTrial) -> bool:
-        """Whether an interrupted trial was started so often that it is closed instead of trained again."""
-        if running.earlier is None or running.earlier.attempt <= MOST_ATTEMPTS:
-            return False
-        running.trial = running.earlier
-        reason = f"the search died {MOST_ATTEMPTS + 1} times while this trial ran"
-        self.ended(running, Outcome(TrialState.FAILED, reason=reason))
-        return True
 
     # While it is built and trained
 
@@ -164,7 +249,7 @@ class Lifecycle:
         running.answers[key] = value
         if running.trial is not None:
             running.trial = replace(running.trial, values=dict(running.answers))
-            self._store.add_value(running.number, key, hyperparameter, value)
+            self._write(running, lambda: self._store.add_value(running.number, key, hyperparameter, value))
             self._asked_in_fit[key] = hyperparameter
             self._known.setdefault(_identity(running.answers), running.number)
         return value
@@ -193,7 +278,7 @@ class Lifecycle:
             self._searcher.retract(running.number)
             return False
         self._record_start(running, used, parameters)
-        return True
+        return not running.lost
 
     def _used(self, running: RunningTrial, names: Mapping[str, Value]) -> dict[str, Value]:
         return {key: value for key, value in running.answers.items() if self._space[key].name in names}
@@ -207,30 +292,50 @@ class Lifecycle:
 
     def _record_start(self, running: RunningTrial, values: dict[str, Value], parameters: int) -> None:
         running.answers = values
-        running.trial = Trial(
+        trial = Trial(
             running.number,
             TrialState.RUNNING,
             dict(values),
             schedule=running.suggestion.schedule,
             seed=self._trial_seed(running.number),
             parameters=parameters,
+            attempt=running.attempt,
         )
+        self._building = self._claimed = None
+        self._proposals = 0
+        if not self._write(running, lambda: self._store.start(trial, self._space)):
+            self._searcher.retract(running.number)
+            return
+        running.trial = trial
         self._searcher.accept(running.number, dict(values))
-        self._store.start(running.trial, self._space)
+        self._others.is_ours_again(trial)
         self._known.setdefault(_identity(values), running.number)
-        self._building, self._proposals = None, 0
-        self._next_number += 1
-        self._observer.trial_started(running.trial, running.worker)
+        self._observer.trial_started(trial, running.worker)
 
     def epoch(self, running: RunningTrial, epoch: int, value: float) -> bool:
         """Record the objective after `epoch`; True: stop the trial."""
         assert running.trial is not None
         running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
-        self._store.report(running.number, epoch, value)
+        if not self._write(running, lambda: self._store.report(running.number, epoch, value)):
+            return True
         self._observer.epoch_ended(running.number, epoch, value)
         return self._searcher.report(running.number, epoch, value)
 
+    def _write(self, running: RunningTrial, action: Callable[[], None]) -> bool:
+        """Whether the record took it; it does not when another process has the trial by now."""
+        try:
+            action()
+        except LostTrial:
+            running.lost = True
+        return not running.lost
+
     # Ending
+
+    def interrupt(self, running: Sequence[RunningTrial]) -> None:
+        """Say which trials the end of the time budget interrupts; they stay unfinished and go on another time."""
+        if running:
+            numbers = ", ".join(str(r.number) for r in running)
+            self._observer.note(f"The time budget is used up. Interrupted, to go on with the same command: {numbers}.")
 
     def ended(self, running: RunningTrial, outcome: Outcome | None) -> None:
         """Record the end of a trial; `outcome` is None for a duplicate, which is proposed anew.
@@ -239,10 +344,14 @@ class Lifecycle:
             BuildError: trial 0 could not be built.
             RepeatedFailure: one trial too many failed for the same reason.
         """
+        if running.lost:
+            self._drop(running)
+            return
         if outcome is None:
             self._repropose()
             return
         if outcome.stage == "build" and running.number == 0 and outcome.traceback:
+            self._store.give_back(running.number)
             raise BuildError(f"The builder raised {outcome.reason}", outcome.traceback)
         if running.trial is None and running.earlier is not None:
             running.trial = running.earlier
@@ -259,11 +368,47 @@ class Lifecycle:
             reason=outcome.reason,
         )
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
-        self._store.finish(trial, self._space, outcome.history)
+        if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):
+            self._drop(running)
+            return
+        self._others.is_ours_again(trial)
+        self._budget.count(trial)
         self._searcher.tell(trial)
         self._discard_checkpoints(trial)
         self._observer.trial_ended(trial, running.worker)
-        self._watch_failures(trial)
+        self._failures.count(trial)
+
+    def died(self, running: RunningTrial, outcome: Outcome) -> None:
+        """The worker of a trial was killed from outside: train the trial again, or record `outcome` if that was done
+        often enough.
+        """
+        if running.lost or running.attempt >= self._limits.max_retries:
+            self.ended(running, outcome)
+            return
+        self._observer.note(f"Trial {running.number} is trained again: {outcome.reason}.")
+        self._observer.trial_dropped(running.number, running.worker)
+        attempt = running.attempt + 1
+        built = running.trial or running.earlier
+        if not self._write(running, lambda: self._store.retry(running.number, attempt)):
+            self._drop(running)
+        elif built is not None:
+            self._interrupted.append(replace(built, attempt=attempt, reports={}))
+        else:
+            self._searcher.retract(running.number)
+            self._building, self._claimed = None, Trial(running.number, TrialState.RUNNING, {}, attempt=attempt)
+
+    def _drop(self, running: RunningTrial) -> None:
+        """What became of a trial that another process took over is learned from the record."""
+        if self._building is running:
+            self._building = self._claimed = None
+            self._searcher.retract(running.number)
+        self._store.leave_to_others(running.number)
+        self._observer.trial_dropped(running.number, running.worker)
+        self._observer.note(
+            f"Trial {running.number} was taken over by another process while this one stood still; what it has here "
+            "is dropped."
+        )
+        self._others.look_at_once()
 
     def _repropose(self) -> None:
         self._building = None
@@ -277,17 +422,6 @@ class Lifecycle:
             self._checkpoint(trial.schedule.parent).unlink(missing_ok=True)
         if trial.state is TrialState.FAILED:
             self._checkpoint(trial.number).unlink(missing_ok=True)
-
-    def _watch_failures(self, trial: Trial) -> None:
-        if trial.state is not TrialState.FAILED:
-            self._failures.clear()
-            return
-        self._failures.append(re.sub(r"\d+", "#", trial.reason))
-        if len(self._failures) == FAILURES_IN_A_ROW and len(set(self._failures)) == 1:
-            raise RepeatedFailure(
-                f"{FAILURES_IN_A_ROW} trials in a row failed for the same reason: {trial.reason}. The search stopped; "
-                "mend it and run the same command again to go on."
-            )
 
     def _checkpoint(self, number: int) -> Path:
         return self._checkpoints / f"trial_{number:05d}.npz"

@@ -32,6 +32,7 @@ def run_in_workers(lifecycle: Lifecycle, workers: Workers) -> None:
     while loop.dispatch():
         for worker in workers.wait(WAIT_SECONDS):
             loop.hear(worker)
+    lifecycle.interrupt(loop.running())
 
 
 class _Loop:
@@ -40,17 +41,34 @@ class _Loop:
         self._running: dict[int, RunningTrial] = {}
         self._failed_starts = 0
 
+    def running(self) -> list[RunningTrial]:
+        return list(self._running.values())
+
     def dispatch(self) -> bool:
         """Give idle workers something to do; False when all is done."""
+        if self._lifecycle.is_over:
+            return False
+        self._stop_late()
         for worker in self._workers.idle():
             running = self._lifecycle.next(worker.index)
-            while running is not None and self._lifecycle.give_up(running):
-                running = self._lifecycle.next(worker.index)
             if running is not None:
                 self._running[worker.index] = running
                 worker.send(self._lifecycle.request(running))
         starting = not any(worker.ready for worker in self._workers)
-        return bool(self._running) or (starting and self._lifecycle.has_more)
+        return bool(self._running) or (starting and self._lifecycle.has_more) or self._lifecycle.waits_for_others
+
+    def _stop_late(self) -> None:
+        """End the trials that take longer than a trial may."""
+        limit = self._lifecycle.limits.trial_timeout
+        if limit is None:
+            return
+        for index, running in list(self._running.items()):
+            seconds = time.monotonic() - running.began
+            if seconds > limit:
+                self._workers.by_index(index).restart()
+                del self._running[index]
+                reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
+                self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
 
     def hear(self, worker: Worker) -> None:
         """Handle one message of `worker`, or its death."""
@@ -77,7 +95,7 @@ class _Loop:
             self._workers.renew(worker)
 
     def _bury(self, worker: Worker, reason: str) -> None:
-        """A dead worker costs the trial it had, and is replaced."""
+        """A dead worker is replaced, and its trial trained again; a second death costs the trial."""
         running = self._running.pop(worker.index, None)
         self._failed_starts += not worker.ready
         if self._failed_starts >= 3:
@@ -85,7 +103,7 @@ class _Loop:
         worker.restart()
         if running is not None:
             seconds = time.monotonic() - running.began
-            self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+            self._lifecycle.died(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
 
 
 def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:
@@ -105,12 +123,16 @@ def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, parts: Par
     """Train one trial after the other in this process, where a debugger can stop in the builder."""
     from truetune.training.worker import run_request
 
-    while (running := lifecycle.next(worker=0)) is not None:
-        if lifecycle.give_up(running):
-            continue
-        ended = run_request(task, parts, lifecycle.request(running), _DirectHost(lifecycle, running))
-        assert isinstance(ended, protocol.Ended)
-        lifecycle.ended(running, ended.outcome)
+    while not lifecycle.is_over:
+        running = lifecycle.next(worker=0)
+        if running is not None:
+            ended = run_request(task, parts, lifecycle.request(running), _DirectHost(lifecycle, running))
+            assert isinstance(ended, protocol.Ended)
+            lifecycle.ended(running, ended.outcome)
+        elif lifecycle.waits_for_others:
+            time.sleep(WAIT_SECONDS)
+        else:
+            return
 
 
 class _DirectHost(protocol.Host):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from truetune.errors import InputError
 from truetune.search.base import Searcher, SearchProblem
+from truetune.study.budget import Limits
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
@@ -37,6 +38,11 @@ class SearchOptions:
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
+        time_budget: seconds; no trial is started that would probably end later, and one that runs then is interrupted.
+        stop_after_no_improvement: finished trials without a new best after which the search ends.
+        trial_timeout: seconds after which a trial is ended as failed.
+        max_retries: how often a trial whose process died is trained again.
+        lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
     """
 
     method: str = "optuna"
@@ -52,6 +58,11 @@ class SearchOptions:
     grid_points: int | None = None
     config: Path | None = None
     searcher: Callable[[SearchProblem], Searcher] | None = None
+    time_budget: float | None = None
+    stop_after_no_improvement: int | None = None
+    trial_timeout: float | None = None
+    max_retries: int = 1
+    lease_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -67,6 +78,16 @@ class SearchOptions:
             raise InputError(f"workers={self.workers} was given. Expected 0 (train in this process) or more.")
         if self.grid_points is not None and self.grid_points < 2:
             raise InputError(f"grid_points={self.grid_points} was given. Expected at least 2: the ends of a range.")
+        for name in ("time_budget", "trial_timeout", "lease_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise InputError(f"{name}={seconds} was given. Expected a number of seconds above 0.")
+        if self.stop_after_no_improvement is not None and self.stop_after_no_improvement < 1:
+            raise InputError(
+                f"stop_after_no_improvement={self.stop_after_no_improvement} was given. Expected at least 1 trial."
+            )
+        if self.max_retries < 0:
+            raise InputError(f"max_retries={self.max_retries} was given. Expected 0 or more.")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", self.study_name.strip(".")):
@@ -86,6 +107,19 @@ class SearchOptions:
         if self.searcher is not None:
             return str(getattr(self.searcher, "name", getattr(self.searcher, "__name__", "own")))
         return self.algorithm or ALGORITHMS[self.method][0]
+
+    @property
+    def shares_study(self) -> bool:
+        """Whether several processes may search the study at once."""
+        if self.searcher is not None:
+            return bool(getattr(self.searcher, "shares_study", False))
+        return self.method == "optuna"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            self.max_trials, self.time_budget, self.stop_after_no_improvement, self.trial_timeout, self.max_retries
+        )
 
     def name_for(self, task_prefix: str, is_dummy: bool) -> str:
         """The study's name: `emotion_recognition_optuna`, `emotion_recognition_hyperband`, …"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,15 @@ import filelock
 from truetune.atomic import storage_error
 from truetune.errors import StudyError
 from truetune.space import Space
-from truetune.study.store import sqlite_url
+from truetune.study.database import sqlite_url
 
 WAY_OUT = (
     "Use what the study was made with, or start anew with --fresh (the earlier study is archived), or choose another "
     "--study-name."
 )
+
+SETUP_SECONDS = 60.0
+"""How long a process waits for another one to open the study."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,28 @@ class StudyPlace:
             raise storage_error(self.folder, error) from error
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, advice: str) -> Iterator[None]:
         """Keep a second process out; the system drops the lock when this one dies.
 
         Raises:
-            StudyError: another process has it.
+            StudyError: another process has it; `advice` says what to do.
         """
-        lock = filelock.FileLock(self.folder / "supervisor.lock")
+        with self._lock("supervisor.lock", 0.0, advice):
+            yield
+
+    @contextmanager
+    def set_up_alone(self) -> Iterator[None]:
+        """Let processes that share the study open it one after the other."""
+        with self._lock("setup.lock", SETUP_SECONDS, "It is opening it for an unusually long time; stop it."):
+            yield
+
+    @contextmanager
+    def _lock(self, name: str, seconds: float, advice: str) -> Iterator[None]:
+        lock = filelock.FileLock(self.folder / name)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except filelock.Timeout:
-            raise StudyError(
-                f"Another process is tuning study '{self.name}'. Wait for it to end, or use another --study-name."
-            ) from None
+            raise StudyError(f"Another process is tuning study '{self.name}'. {advice}") from None
         except OSError as error:
             raise storage_error(self.folder, error) from error
         try:
@@ -91,8 +103,8 @@ class StudyPlace:
             lock.release()
 
     def archive(self) -> Path | None:
-        """Move the files of an earlier study aside, all but the lock; None where there were none."""
-        earlier = [path for path in self.folder.iterdir() if path.name != "supervisor.lock"]
+        """Move the files of an earlier study aside, all but the locks; None where there were none."""
+        earlier = [path for path in self.folder.iterdir() if path.suffix != ".lock"]
         if not earlier:
             return None
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -102,9 +114,11 @@ class StudyPlace:
             path.rename(kept / path.name)
         return kept
 
-    def clear_scratch(self) -> None:
-        """Remove what only a running search needs."""
-        shutil.rmtree(self.data, ignore_errors=True)
+    def clear_scratch(self, owners: Collection[str]) -> None:
+        """Remove the arrays that processes left which are not among `owners` any more."""
+        for left in self.data.iterdir() if self.data.is_dir() else ():
+            if left.name not in owners:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""The record: one Optuna study holds the trials of every method. Only the supervisor writes it.
+"""The record: one Optuna study holds the trials of every method. Only supervisors write it.
 
-A trial is written when its model is built (state RUNNING, all values), after every epoch, and when it ends; the last
-write sets the state, so that a trial whose supervisor was killed is found RUNNING and is trained again.
+A trial is claimed when it is proposed, written with all its values when its model is built (both RUNNING), after every
+epoch, and when it ends; the last write sets the state, so that a trial whose supervisor was killed is found RUNNING
+and is trained again.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import datetime
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
-import sqlalchemy
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from truetune.errors import StorageError, StudyError
+from truetune.errors import StudyError
 from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
+from truetune.study.database import Patience, open_storage, storage_errors
+from truetune.study.owner import Owner
+from truetune.study.record import LostTrial, Record
 from truetune.trial import Schedule, Trial, TrialState
+
+__all__ = ["LostTrial", "Store", "study_exists"]
+
+Result = TypeVar("Result")
 
 STATES = {
     TrialState.RUNNING: OptunaState.RUNNING,
@@ -32,87 +36,12 @@ STATES = {
     TrialState.PRUNED: OptunaState.PRUNED,
     TrialState.FAILED: OptunaState.FAIL,
 }
-_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
+_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()} | {OptunaState.WAITING: TrialState.RUNNING}
 
 _META = "truetune"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "attempt")
-
-
-def sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
-def open_storage(url: str) -> RDBStorage:
-    """Optuna's storage at `url`; SQLite in WAL mode, which neither blocks readers nor loses a commit on SIGKILL.
-
-    Raises:
-        StudyError: the file is no database, or a damaged one; the URL is none, or its driver is missing.
-        StorageError: its folder cannot be written.
-    """
-    with storage_errors(url):
-        if not url.startswith("sqlite"):
-            return RDBStorage(url)
-        _prepare_sqlite(url)
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 120}})
-        sqlalchemy.event.listen(storage.engine, "connect", _relax_synchronous)
-        storage.engine.dispose()
-        return storage
-
-
-def _prepare_sqlite(url: str) -> None:
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": 120})
-    with engine.connect() as connection:
-        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if found != "ok":
-            raise StudyError(_damaged(url, str(found)))
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    engine.dispose()
-
-
-def _relax_synchronous(connection: Any, record: object) -> None:
-    """NORMAL is safe in WAL mode (a power cut may lose the last commits, never the file)."""
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _damaged(url: str, why: str) -> str:
-    return (
-        f"The study database {_without_password(url)} is damaged ({why}). Expected an SQLite file written by Optuna. "
-        "Restore it from a backup, or move it away and start anew."
-    )
-
-
-def _without_password(url: str) -> str:
-    return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-
-
-@contextmanager
-def storage_errors(url: str) -> Iterator[None]:
-    """Database errors as errors that say what to do."""
-    try:
-        yield
-    except sqlalchemy.exc.ArgumentError as error:
-        raise StudyError(f"The storage URL is not valid ({error}). Expected e.g. sqlite:///models/optuna.db.") from None
-    except ImportError as error:
-        raise StudyError(
-            f"The storage {_without_password(url)} needs a driver that is not installed ({error.__cause__ or error}). "
-            "Install it, or use sqlite:///…."
-        ) from error
-    except (sqlalchemy.exc.DatabaseError, optuna.exceptions.StorageInternalError) as error:
-        raise _explained(url, str(error.__cause__ or error).splitlines()[0]) from error
-
-
-def _explained(url: str, text: str) -> StudyError | StorageError:
-    shown = _without_password(url)
-    if "readonly" in text or "unable to open" in text:
-        return StorageError(
-            f"{shown} cannot be written ({text}). Make its folder writable, or choose another with --storage or "
-            "--directory. Nothing was lost."
-        )
-    if "full" in text or "disk I/O" in text:
-        return StorageError(f"{shown} cannot be written ({text}). Free some disk space and run the same command again.")
-    if "not a database" in text or "malformed" in text:
-        return StudyError(_damaged(url, text))
-    return StudyError(f"{shown} cannot be used ({text}). Check that it is an Optuna database of this version.")
+_DISCOVERED = "truetune:discovered:"
+_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason")
+_READ = (*_FIELDS, "attempt", "owner")
 
 
 class Store:
@@ -123,10 +52,20 @@ class Store:
         name: of the study.
         direction: "min" or "max".
         objective: its name, shown by Optuna's plots.
+        owner: this process; None makes one.
+        patience: how long to wait while the record cannot be written; None raises at once.
     """
 
-    def __init__(self, url: str, name: str, direction: str, objective: str) -> None:
-        self._attach(url, name)
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        direction: str,
+        objective: str,
+        owner: Owner | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._attach(url, name, owner, patience)
         with storage_errors(url):
             study = optuna.create_study(
                 study_name=name,
@@ -143,97 +82,226 @@ class Store:
     def open_existing(cls, url: str, name: str) -> Store:
         """The study as it is; a `KeyError` where there is none."""
         store = cls.__new__(cls)
-        store._attach(url, name)
+        store._attach(url, name, None, None)
         with storage_errors(url):
             store._open(optuna.load_study(study_name=name, storage=store._storage))
         return store
 
-    def _attach(self, url: str, name: str) -> None:
+    def _attach(self, url: str, name: str, owner: Owner | None, patience: Patience | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.url, self.name = url, name
+        self.owner = owner or Owner.myself()
+        self._patience = patience
         self._storage = open_storage(url)
+        self._ids: dict[int, int] = {}
+        self._mine: set[int] = set()
+        self._next_unseen = 0
+        self._open_numbers: set[int] = set()
 
     def _open(self, study: optuna.Study) -> None:
         self._study = study
         with storage_errors(self.url):
-            self._study_id = self._storage.get_study_id_from_name(self.name)
-            self._ids = {t.number: t._trial_id for t in study.get_trials(deepcopy=False)}
+            study_id = self._storage.get_study_id_from_name(self.name)
+            self._record = Record(self._storage, study_id, self.owner.token)
+            self._study_id = study_id
+            frozen = self._storage.get_all_trials(study_id, deepcopy=False)
+        self._ids = {t.number: t._trial_id for t in frozen}
+        self._watch(frozen)
+
+    def _do(self, action: Callable[[], Result]) -> Result:
+        """Run `action` with database errors explained, and again when what stopped it may pass."""
+
+        def explained() -> Result:
+            with storage_errors(self.url):
+                return action()
+
+        return explained() if self._patience is None else self._patience.run(explained)
+
+    # What the study was made from
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What `set_meta` last wrote; empty for a new study."""
-        with storage_errors(self.url):
-            found = self._study.user_attrs.get(_META)
-        return dict(json.loads(found)) if found else {}
+        """What `set_meta` last wrote, with what was discovered since; empty for a new study."""
+        attributes = self._do(lambda: self._storage.get_study_user_attrs(self._study_id))
+        found = attributes.get(_META)
+        meta = dict(json.loads(found)) if found else {}
+        discovered = [value for key, value in sorted(attributes.items()) if key.startswith(_DISCOVERED)]
+        return {**meta, "discovered": [json.loads(value) for value in discovered]} if meta else {}
 
     def set_meta(self, meta: Mapping[str, Any]) -> None:
-        with storage_errors(self.url):
-            self._study.set_user_attr(_META, json.dumps(meta))
+        kept = {key: value for key, value in meta.items() if key != "discovered"}
+        self._do(lambda: self._study.set_user_attr(_META, json.dumps(kept)))
 
     def discover(self, key: str, hyperparameter: Hyperparameter) -> None:
         """Keep a hyperparameter that the trace had not found, so that a resumed search knows it."""
-        meta = self.meta
-        meta["discovered"] = [*meta.get("discovered", []), {"key": key, **hyperparameter.to_config()}]
-        self.set_meta(meta)
+        content = json.dumps({"key": key, **hyperparameter.to_config()})
+        self._do(lambda: self._study.set_user_attr(f"{_DISCOVERED}{key}", content))
+
+    # Trials
 
     def trials(self) -> list[Trial]:
         """All trials by number."""
+        frozen = self._do(lambda: self._storage.get_all_trials(self._study_id, deepcopy=False))
+        self._ids |= {t.number: t._trial_id for t in frozen}
+        return [_from_optuna(t) for t in frozen]
+
+    def claim(self, most: int) -> int | None:
+        """The number of a new running trial of ours; None when the study has `most` trials."""
+        before = set(self._mine)
+
+        def once() -> tuple[int, int] | None:
+            return self._forgotten_claim(before) or self._record.claim(most)
+
+        claimed = self._do(once)
+        if claimed is None:
+            return None
+        trial_id, number = claimed
+        self._ids[number] = trial_id
+        self._mine.add(number)
+        self._open_numbers |= set(range(self._next_unseen, number))  # given to others since we last looked
+        self._next_unseen = max(self._next_unseen, number + 1)
+        return number
+
+    def _forgotten_claim(self, before: set[int]) -> tuple[int, int] | None:
+        """A claim whose commit was done, but whose answer was lost with the connection."""
+        if self._patience is None or not self._patience.is_waiting:
+            return None
+        for trial_id, number, state in self._record.states(self._next_unseen, ()):
+            attributes = self._storage.get_trial_user_attrs(trial_id)
+            if state is OptunaState.RUNNING and number not in before and attributes.get("owner") == self.owner.token:
+                return trial_id, number
+        return None
+
+    def give_back(self, number: int) -> bool:
+        """Undo a claim; False when it has to stay (later numbers were given), and then has to be ended."""
+        given = self._do(lambda: self._record.give_back(self._ids[number]))
+        if given:
+            del self._ids[number]
+            self._mine.discard(number)
+            self._open_numbers.discard(number)
+            self._next_unseen = min(self._next_unseen, number)
+        return given
+
+    def take(self, trial: Trial) -> bool:
+        """Make a trial found RUNNING ours, with one more attempt; False when somebody was quicker."""
+        taken = self._do(lambda: self._record.take(self._ids[trial.number], trial.owner, trial.attempt + 1))
+        if taken:
+            self._mine.add(trial.number)
+        return taken
+
+    def retry(self, number: int, attempt: int) -> None:
+        """Record that our trial is started anew. Raises LostTrial."""
+        self._do(lambda: self._record.retry(self._ids[number], attempt))
+
+    def leave_to_others(self, number: int) -> None:
+        """It is another process's by now: `changes` tells how it goes on."""
+        self._mine.discard(number)
+        self._open_numbers.add(number)
+
+    def free(self) -> None:
+        """Leave our unfinished trials to whoever comes next, and say that we are gone."""
+        ids = [self._ids[number] for number in self._mine]
         with storage_errors(self.url):
-            return [_from_optuna(t) for t in self._study.get_trials(deepcopy=False)]
+            self._record.free(ids)
+            self._record.forget([self.owner.token])
+        self._mine.clear()
 
     def start(self, trial: Trial, space: Space) -> None:
-        """Record a trial that starts to train; one transaction.
+        """Record the values of a trial that starts to train. It is claimed here unless it was.
 
         Raises:
             StudyError: somebody else recorded this number.
+            LostTrial: it is not ours any more.
         """
-        values = dict(trial.values)
-        frozen = optuna.trial.create_trial(
-            state=OptunaState.RUNNING,
-            params=values,
-            distributions={key: natural_distribution(space[key]) for key in values},
-            user_attrs={**_attributes(trial), "hyperparameters": space.names(values)},
-        )
-        with storage_errors(self.url):
-            trial_id = self._storage.create_new_trial(self._study_id, template_trial=frozen)
-            number = self._storage.get_trial_number_from_id(trial_id)
-        if number != trial.number:
+        if trial.number not in self._ids:
+            self._claim_number(trial.number)
+        distributions = {key: natural_distribution(space[key]) for key in trial.values}
+        params = {k: (d.to_internal_repr(trial.values[k]), d) for k, d in distributions.items()}
+        attributes = {**_attributes(trial), "hyperparameters": space.names(trial.values)}
+        self._do(lambda: self._record.start(self._ids[trial.number], params, attributes))
+
+    def _claim_number(self, number: int) -> None:
+        claimed = self.claim(most=number + 1)
+        if claimed != number:
             raise StudyError(
-                f"Trial {trial.number} of study '{self.name}' was recorded as {number}: another process writes to it. "
+                f"Trial {number} of study '{self.name}' is there already: another process writes to it. "
                 "Stop the other one, or use another --study-name."
             )
-        self._ids[trial.number] = trial_id
-
-    def restart(self, trial: Trial) -> None:
-        """Record that a trial found RUNNING is trained anew."""
-        with storage_errors(self.url):
-            self._storage.set_trial_user_attr(self._ids[trial.number], "attempt", trial.attempt)
 
     def add_value(self, number: int, key: str, hyperparameter: Hyperparameter, value: Value) -> None:
-        """Record a hyperparameter that `fit` asked for after the model was built."""
+        """Record a hyperparameter that `fit` asked for after the model was built. Raises LostTrial."""
         distribution = natural_distribution(hyperparameter)
-        with storage_errors(self.url):
-            internal = distribution.to_internal_repr(value)
-            self._storage.set_trial_param(self._ids[number], key, internal, distribution)
+        internal = distribution.to_internal_repr(value)
+        self._do(lambda: self._record.add_param(self._ids[number], key, internal, distribution))
 
     def report(self, number: int, epoch: int, value: float) -> None:
-        """Record the objective after `epoch`."""
-        with storage_errors(self.url):
-            self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+        """Record the objective after `epoch`. Raises LostTrial."""
+        self._do(lambda: self._record.report(self._ids[number], epoch, value))
 
     def finish(self, trial: Trial, space: Space, history: Mapping[str, list[float]] | None = None) -> None:
-        """Record how a trial ended. Its state is written last: until then it counts as running."""
-        trial_id = self._ids[trial.number]
+        """Record how a trial ended. Raises LostTrial."""
         attributes = {
             **_attributes(trial),
             "hyperparameters": space.names(trial.values),
             "history": dict(history or {}),
         }
+        state = STATES[trial.state]
+        self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, attributes))
+        self._mine.discard(trial.number)
+        self._open_numbers.discard(trial.number)
+
+    # Other processes
+
+    def _watch(self, frozen: Iterable[FrozenTrial]) -> None:
+        for trial in frozen:
+            self._next_unseen = trial.number + 1
+            if not trial.state.is_finished():
+                self._open_numbers.add(trial.number)
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next claim probably gets."""
+        return self._next_unseen
+
+    def changes(self) -> list[Trial]:
+        """Trials of others that are new, are built by now, or have ended; each as it stands now."""
+        rows = self._do(lambda: self._record.states(self._next_unseen, self._open_numbers))
+        changed = []
+        for trial_id, number, state in rows:
+            self._ids[number] = trial_id
+            self._next_unseen = max(self._next_unseen, number + 1)
+            if number in self._mine:
+                continue
+            changed.append(self._read(trial_id))
+            if state.is_finished():
+                self._open_numbers.discard(number)
+            else:
+                self._open_numbers.add(number)
+        return changed
+
+    def _read(self, trial_id: int) -> Trial:
+        return _from_optuna(self._do(lambda: self._storage.get_trial(trial_id)))
+
+    def beat(self, count: int) -> None:
+        """Say that we live: `count` differs from the last one."""
         with storage_errors(self.url):
-            for name, value in attributes.items():
-                self._storage.set_trial_user_attr(trial_id, name, value)
-            values = None if trial.score is None else [trial.score]
-            self._storage.set_trial_state_values(trial_id, STATES[trial.state], values)
+            self._record.beat({**self.owner.to_config(), "beat": count})
+
+    def owners(self) -> dict[str, tuple[Owner, int]]:
+        """The processes that work on the study or did, and the latest beat of each."""
+        leases = self._do(self._record.leases)
+        found = {}
+        for token, content in leases.items():
+            beat = content.pop("beat")
+            found[token] = (Owner(**content), int(beat))
+        return found
+
+    def forget(self, tokens: Iterable[str]) -> None:
+        """Remove dead processes from `owners`."""
+        gone = list(tokens)
+        self._do(lambda: self._record.forget(gone))
+
+    # The study as a whole
 
     def archive(self) -> str:
         """Keep the study under another name and begin with an empty one; returns the other name."""
@@ -259,7 +327,8 @@ class Store:
 def study_exists(url: str, name: str) -> bool:
     storage = open_storage(url)
     try:
-        return name in {study.study_name for study in storage.get_all_studies()}
+        with storage_errors(url):
+            return name in {study.study_name for study in storage.get_all_studies()}
     finally:
         storage.engine.dispose()
 
@@ -270,7 +339,7 @@ def _attributes(trial: Trial) -> dict[str, Any]:
 
 def _from_optuna(frozen: FrozenTrial) -> Trial:
     attributes = frozen.user_attrs
-    known = {name: attributes[name] for name in _FIELDS if name in attributes}
+    known = {name: attributes[name] for name in _READ if name in attributes}
     return Trial(
         number=frozen.number,
         state=_FROM_OPTUNA[frozen.state],

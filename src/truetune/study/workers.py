@@ -116,6 +116,9 @@ class Workers:
     def idle(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.ready and not worker.busy]
 
+    def by_index(self, index: int) -> Worker:
+        return self._workers[index]
+
     def wait(self, seconds: float) -> list[Worker]:
         """The workers that have something to say, or have died; empty after `seconds`."""
         by_connection: dict[Connection, Worker] = {worker.connection: worker for worker in self._workers}

@@ -1,0 +1,351 @@
+"""One run of one study: the data sealed, the record opened, trials run, the result read."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from truetune.data.dataset import Dataset
+from truetune.data.seal import Seal, seal, split_development
+from truetune.data.shared import save_parts
+from truetune.errors import TruetuneError
+from truetune.results.result import Result
+from truetune.search.base import Searcher, SearchProblem
+from truetune.space import Space, Value
+from truetune.study.company import require_alone
+from truetune.study.database import Patience
+from truetune.study.events import Observer
+from truetune.study.heartbeat import alive
+from truetune.study.lifecycle import Lifecycle
+from truetune.study.options import SearchOptions
+from truetune.study.owner import Leases
+from truetune.study.place import StudyPlace, check_unchanged
+from truetune.study.signals import stopping_on_signals
+from truetune.task import Task
+from truetune.training import protocol
+from truetune.training.tensorflow_start import start_tensorflow
+from truetune.trial import Trial, TrialState
+
+if TYPE_CHECKING:
+    from truetune.study.store import Store
+    from truetune.study.workers import Workers
+    from truetune.training.trial import Parts
+
+
+ALONE = (
+    "KerasTuner's algorithms keep their state in one process. Wait for that one to end, or use --method optuna, whose "
+    "studies any number of processes share, or another --study-name."
+)
+BEGIN_ANEW = "Stop it before you begin anew with --fresh, or use another --study-name."
+
+
+@contextmanager
+def opened(
+    task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
+) -> Iterator[Session]:
+    """Load the data, open the record, seal the test part; a study that cannot be shared is locked."""
+    dataset = task.load()
+    _today(task, options)
+    prefix = task.study_prefix or task.name
+    place = StudyPlace.of(options.directory, options.name_for(prefix, dataset.is_dummy), options.storage)
+    place.make()
+    with ExitStack() as stack:
+        if not options.shares_study:
+            stack.enter_context(place.locked(ALONE))
+        with place.set_up_alone():
+            if options.fresh:
+                _archive(place, task, options, observer)
+            session = _open_session(task, options, observer, dataset, place, dict(source or {}))
+        stack.callback(session.close)
+        stack.enter_context(stopping_on_signals())
+        stack.enter_context(alive(session.store, options.lease_seconds))
+        if not options.shares_study:
+            require_alone(session.store, session.leases, ALONE)
+        try:
+            yield session
+        except TruetuneError:
+            session.forget_if_nothing_was_trained()
+            raise
+
+
+def _open_session(
+    task: Task,
+    options: SearchOptions,
+    observer: Observer,
+    dataset: Dataset,
+    place: StudyPlace,
+    source: Mapping[str, Any],
+) -> Session:
+    from truetune.study.store import Store
+
+    patience = Patience(observer.note)
+    store = Store(place.url, place.name, task.objective.direction, task.objective.name, patience=patience)
+    is_new = not store.meta
+    session = Session(task, options, observer, dataset, place, store, source, is_new)
+    try:
+        session.check_study()
+    except TruetuneError:
+        session.close()
+        raise
+    return session
+
+
+def _today(task: Task, options: SearchOptions) -> dict[str, Value]:
+    """Today's configuration by name; empty where no config was given. Raises ConfigError when it cannot be read."""
+    from truetune.mapping import ConfigMapping
+    from truetune.results.config_source import read_config
+
+    if options.config is None:
+        return {}
+    mapping = task.mapping or ConfigMapping()
+    return mapping.from_config(read_config(options.config, mapping.scope))
+
+
+def _archive(place: StudyPlace, task: Task, options: SearchOptions, observer: Observer) -> None:
+    from truetune.study.store import Store, study_exists
+
+    if study_exists(place.url, place.name):
+        store = Store(place.url, place.name, task.objective.direction, task.objective.name)
+        try:
+            require_alone(store, Leases(store.owner, options.lease_seconds), BEGIN_ANEW)
+            observer.note(f"The earlier study is kept as '{store.archive()}'.")
+        finally:
+            store.close()
+    kept = place.archive()
+    if kept is not None:
+        observer.note(f"Its files are in {kept}.")
+
+
+@dataclass
+class Session:
+    """One run of one study, from the sealed data to the result."""
+
+    task: Task
+    options: SearchOptions
+    observer: Observer
+    dataset: Dataset
+    place: StudyPlace
+    store: Store
+    source: Mapping[str, Any]
+    is_new: bool
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self.store.owner, self.options.lease_seconds)
+        self.data = self.place.data / self.store.owner.token
+
+    def close(self) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.store.close()
+
+    def forget_if_nothing_was_trained(self) -> None:
+        """A study that was refused as it began must not stand in the way of the corrected command."""
+        if not self.is_new or set(self.store.owners()) - {self.store.owner.token}:
+            return
+        if not any(trial.state.is_finished or trial.reports for trial in self.store.trials()):
+            self.store.discard()
+            self.place.seal.unlink(missing_ok=True)
+
+    def check_study(self) -> None:
+        """Refuse a study that was made from something else (its space is checked once it is traced)."""
+        if self.store.meta:
+            check_unchanged(self.place.name, self.store.meta, self._meta())
+
+    def _meta(self) -> dict[str, Any]:
+        data = {"fingerprint": self.dataset.fingerprint(), "kind": self.dataset.kind, "is_dummy": self.dataset.is_dummy}
+        return {
+            "method": self.options.chosen_method,
+            "algorithm": self.options.chosen_algorithm,
+            "objective": {"name": self.task.objective.name, "direction": self.task.objective.direction},
+            "seed": self.options.seed,
+            "epochs": self.task.epochs,
+            "data": data,
+        }
+
+    def is_complete(self) -> bool:
+        trials = self.store.trials()
+        return len(trials) >= self.options.max_trials and all(t.state.is_finished for t in trials)
+
+    def seal(self) -> Seal:
+        return seal(self.dataset, self.place.seal, self.options.seed)
+
+    def training_task(self) -> protocol.TrainingTask:
+        task = self.task
+        return protocol.TrainingTask(task.hypermodel, task.objective, task.epochs, task.patience, task.preprocessing)
+
+    def prepare_data(self) -> None:
+        """Seal the test part, split the rest, and put it where workers find it."""
+        sealed = self.seal()
+        train, validation, by = split_development(sealed.development(self.dataset), self.options.seed)
+        self.place.clear_scratch(self.store.owners())
+        save_parts(self.data, train, validation)
+        self.observer.note(
+            f"{len(train)} rows train, {len(validation)} validate (split by {by}), {len(sealed.test_rows)} are sealed "
+            f"for the final test (by {sealed.by})."
+        )
+
+    def search(self) -> None:
+        """Run trials until the budget is used."""
+        self.prepare_data()
+        if self.options.workers == 0:
+            self._search_in_process()
+        else:
+            self._search_in_workers()
+
+    def _search_in_workers(self) -> None:
+        from truetune.study.loop import run_in_workers
+        from truetune.study.workers import ask_one
+
+        with self.workers() as workers:
+            if self.options.method == "keras-tuner":
+                start_tensorflow()  # takes as long as the workers take to start; both at once
+            traced = ask_one(next(iter(workers)), protocol.Trace())
+            assert isinstance(traced, protocol.Traced)
+            lifecycle = self._lifecycle(traced.space)
+            run_in_workers(lifecycle, workers)
+        self._ended()
+
+    def _search_in_process(self) -> None:
+        from truetune.study.loop import run_in_process
+
+        task, parts = self.in_process()
+        from truetune.training.trace import trace_space
+
+        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, parts)
+        self._ended()
+
+    def in_process(self) -> tuple[protocol.TrainingTask, Parts]:
+        """Task and preprocessed parts for training in this process."""
+        from truetune.training.worker import prepare_parts
+
+        start_tensorflow()
+        task = self.training_task()
+        return task, prepare_parts(task, self.data)
+
+    @contextmanager
+    def workers(self) -> Iterator[Workers]:
+        """The worker processes, ended on the way out."""
+        import cloudpickle
+
+        from truetune.study.workers import Workers, threads_per_worker
+        from truetune.training.worker import WorkerSettings
+
+        count = max(1, self.options.workers)
+        settings = WorkerSettings(
+            task=cloudpickle.dumps(self.training_task()),
+            data=self.data.absolute(),
+            threads=threads_per_worker(count),
+            log=self.place.folder.absolute() / "worker.log",
+        )
+        workers = Workers(count, settings)
+        try:
+            yield workers
+        finally:
+            workers.close()
+
+    def _lifecycle(self, space: Space) -> Lifecycle:
+        self._open_meta(space)
+        trials = self.store.trials()
+        searcher = self.searcher(space, [trial for trial in trials if trial.is_built])
+        for line in searcher.plan():
+            self.observer.note(line)
+        self._say_what_is_resumed(trials)
+        self.observer.search_started(trials, self.options.max_trials)
+        return Lifecycle(
+            searcher,
+            self.store,
+            self._known_space(space),
+            trials,
+            limits=self.options.limits,
+            objective=self.task.objective,
+            seed=self.options.seed,
+            checkpoints=self.place.checkpoints,
+            observer=self.observer,
+            leases=self.leases,
+        )
+
+    def _open_meta(self, space: Space) -> None:
+        now = {**self._meta(), "space": space.to_config()}
+        before = self.store.meta
+        check_unchanged(self.place.name, before, now)
+        kept = {"discovered": before.get("discovered", []), "created": before.get("created", time.time())}
+        self.store.set_meta({**now, **kept, "source": dict(self.source)})
+
+    def searcher(self, space: Space, trials: list[Trial]) -> Searcher:
+        """The searcher, with the trials of earlier runs told."""
+        from truetune.search.registry import make_searcher
+
+        problem = SearchProblem(
+            space=self._known_space(space),
+            direction=self.task.objective.direction,
+            objective=self.task.objective.name,
+            max_trials=self.options.max_trials,
+            epochs=self.task.epochs,
+            seed=self.options.seed,
+            first=tuple(self.first_values(space).items()),
+            grid_points=self.options.grid_points,
+        )
+        if self.options.searcher is not None:
+            own = self.options.searcher(problem)
+            own.restore(trials)
+            return own
+        searcher = make_searcher(
+            self.options.method,
+            self.options.chosen_algorithm,
+            problem,
+            pruner=self.options.pruner,
+            project_dir=self.place.keras_tuner if self.options.method == "keras-tuner" else None,
+        )
+        searcher.restore(trials)
+        return searcher
+
+    def _known_space(self, space: Space) -> Space:
+        """As traced, and what earlier runs came across."""
+        found = Space.from_config(self.store.meta.get("discovered", []))
+        return Space({**space.entries, **{k: hp for k, hp in found.entries.items() if k not in space}})
+
+    def first_values(self, space: Space) -> dict[str, Value]:
+        """Today's configuration by key, moved into the range where it lies outside (and said)."""
+        today = _today(self.task, self.options)
+        first: dict[str, Value] = {}
+        for key, hyperparameter in space.entries.items():
+            if hyperparameter.name not in today:
+                continue
+            given = today[hyperparameter.name]
+            first[key] = hyperparameter.nearest(given)
+            if first[key] != given:
+                self.observer.note(
+                    f"Trial 0 uses {hyperparameter.name} = {first[key]!r}: today's {given!r} in {self.options.config} "
+                    f"is outside {hyperparameter.describe()}."
+                )
+        return first
+
+    def _say_what_is_resumed(self, trials: list[Trial]) -> None:
+        if not trials:
+            return
+        owners = self.store.owners()
+        alive = set(owners) - self.leases.dead(owners)
+        running = [t for t in trials if t.state is TrialState.RUNNING]
+        line = (
+            f"Resuming study '{self.place.name}': {len(trials) - len(running)} of {self.options.max_trials} trials are "
+            "finished"
+        )
+        again = [str(t.number) for t in running if t.owner not in alive]
+        elsewhere = [f"{t.number} on {owners[t.owner][0].host}" for t in running if t.owner in alive]
+        line += f"; interrupted and trained again: {', '.join(again)}" if again else ""
+        line += f"; trained by other processes: {', '.join(elsewhere)}" if elsewhere else ""
+        self.observer.note(f"{line}.")
+
+    def _ended(self) -> None:
+        if self.is_complete():
+            shutil.rmtree(self.place.checkpoints, ignore_errors=True)
+        self.observer.search_ended()
+
+    def result(self) -> Result:
+        """What the study holds now."""
+        meta = self.store.meta
+        space = self._known_space(Space.from_config(meta.get("space", [])))
+        return Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)

@@ -1,0 +1,243 @@
+"""What is written to Optuna's tables, in whole transactions.
+
+Optuna's storage writes one parameter or attribute in a transaction, and asks the database for each whether it fits;
+a trial of 40 hyperparameters costs 60 ms. It also knows no owner: whoever has a trial's number may end it. Here a
+trial is claimed, started, reported and ended in one transaction each, and only while it is ours. The tables and their
+meaning are Optuna's (schema 12), so everything that reads an Optuna study reads this one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import TrialState as OptunaState
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+_Studies = models.StudyModel.__table__
+_Trials = models.TrialModel.__table__
+_Params = models.TrialParamModel.__table__
+_Attributes = models.TrialUserAttributeModel.__table__
+_Values = models.TrialValueModel.__table__
+_Reports = models.TrialIntermediateValueModel.__table__
+_System = models.StudySystemAttributeModel.__table__
+
+OWNER, ATTEMPT = "owner", "attempt"
+_LEASE = "truetune:owner:"
+
+
+class LostTrial(Exception):
+    """The trial is somebody else's by now, or ended: what we know of it must be dropped."""
+
+
+class Record:
+    """The rows of one study.
+
+    Args:
+        storage: Optuna's.
+        study_id: its key of the study.
+        owner: our token.
+    """
+
+    def __init__(self, storage: RDBStorage, study_id: int, owner: str) -> None:
+        self._storage, self._study_id, self._owner = storage, study_id, owner
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._storage.engine.begin() as connection:
+            yield connection
+
+    # Claiming
+
+    def claim(self, most: int) -> tuple[int, int] | None:
+        """A new running trial of ours as (trial id, number); None when the study has `most` trials already.
+
+        Numbers are counted in the transaction that inserts the trial, behind the study's lock: over any number of
+        processes each is given once, and none beyond `most`.
+        """
+        with self._transaction() as connection:
+            self._lock_study(connection)
+            number = self._count(connection)
+            if number >= most:
+                return None
+            row = {"number": number, "study_id": self._study_id, "state": OptunaState.RUNNING, "datetime_start": _now()}
+            trial_id = connection.execute(insert(_Trials).values(row)).inserted_primary_key[0]  # type: ignore[index]
+            self._write_attributes(connection, trial_id, {OWNER: self._owner, ATTEMPT: 0})
+            return int(trial_id), number
+
+    def count(self) -> int:
+        with self._transaction() as connection:
+            return self._count(connection)
+
+    def _count(self, connection: Connection) -> int:
+        counted = select(func.count()).select_from(_Trials).where(_Trials.c.study_id == self._study_id)
+        return int(connection.scalar(counted) or 0)
+
+    def _lock_study(self, connection: Connection) -> None:
+        """A write that changes nothing: takes the row's lock in PostgreSQL and the file's in SQLite."""
+        mine = _Studies.c.study_id == self._study_id
+        connection.execute(update(_Studies).where(mine).values(study_name=_Studies.c.study_name))
+
+    def give_back(self, trial_id: int) -> bool:
+        """Undo a claim that trained nothing; False where later numbers were given, so that it has to stay."""
+        with self._transaction() as connection:
+            self._lock_study(connection)
+            number = connection.scalar(select(_Trials.c.number).where(_Trials.c.trial_id == trial_id))
+            if number is None or number != self._count(connection) - 1:
+                return False
+            for table in (_Params, _Attributes, _Reports, _Values, _Trials):
+                connection.execute(delete(table).where(table.c.trial_id == trial_id))
+            return True
+
+    def take(self, trial_id: int, from_owner: str, attempt: int) -> bool:
+        """Make the running trial of a dead owner ours; False when somebody was quicker."""
+        with self._transaction() as connection:
+            self._lock_study(connection)
+            if self._owner_of(connection, trial_id) != from_owner or not self._is_running(connection, trial_id):
+                return False
+            self._write_attributes(connection, trial_id, {OWNER: self._owner, ATTEMPT: attempt})
+            return True
+
+    def retry(self, trial_id: int, attempt: int) -> None:
+        """Raises LostTrial."""
+        with self._ours(trial_id) as connection:
+            self._write_attributes(connection, trial_id, {ATTEMPT: attempt})
+
+    def free(self, trial_ids: Iterable[int]) -> None:
+        """Leave running trials to whoever comes next."""
+        with self._transaction() as connection:
+            self._lock_study(connection)
+            for trial_id in trial_ids:
+                if self._owner_of(connection, trial_id) == self._owner:
+                    self._write_attributes(connection, trial_id, {OWNER: ""})
+
+    # The life of a trial
+
+    def start(
+        self, trial_id: int, params: Mapping[str, tuple[float, BaseDistribution]], attributes: Mapping[str, Any]
+    ) -> None:
+        """Hyperparameters as (Optuna's internal value, distribution), and attributes. Raises LostTrial."""
+        rows = [
+            {"trial_id": trial_id, "param_name": key, "param_value": value, "distribution_json": _json(distribution)}
+            for key, (value, distribution) in params.items()
+        ]
+        with self._ours(trial_id) as connection:
+            connection.execute(delete(_Params).where(_Params.c.trial_id == trial_id))
+            if rows:
+                connection.execute(insert(_Params), rows)
+            self._write_attributes(connection, trial_id, attributes)
+
+    def add_param(self, trial_id: int, key: str, value: float, distribution: BaseDistribution) -> None:
+        with self._ours(trial_id) as connection:
+            old = (_Params.c.trial_id == trial_id) & (_Params.c.param_name == key)
+            connection.execute(delete(_Params).where(old))
+            row = {"trial_id": trial_id, "param_name": key, "param_value": value}
+            connection.execute(insert(_Params).values({**row, "distribution_json": _json(distribution)}))
+
+    def report(self, trial_id: int, step: int, value: float) -> None:
+        """Raises LostTrial."""
+        kept, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+        with self._ours(trial_id) as connection:
+            old = (_Reports.c.trial_id == trial_id) & (_Reports.c.step == step)
+            connection.execute(delete(_Reports).where(old))
+            row = {"trial_id": trial_id, "step": step, "intermediate_value": kept, "intermediate_value_type": kind}
+            connection.execute(insert(_Reports).values(row))
+
+    def finish(self, trial_id: int, state: OptunaState, score: float | None, attributes: Mapping[str, Any]) -> None:
+        """Raises LostTrial. Safe to repeat when it is not known whether it was done."""
+        with self._transaction() as connection:
+            if self._is_done(connection, trial_id, state):
+                return
+            self._require_ours(connection, trial_id)
+            self._write_attributes(connection, trial_id, attributes)
+            connection.execute(delete(_Values).where(_Values.c.trial_id == trial_id))
+            if score is not None:
+                kept, kind = models.TrialValueModel.value_to_stored_repr(score)
+                row = {"trial_id": trial_id, "objective": 0, "value": kept, "value_type": kind}
+                connection.execute(insert(_Values).values(row))
+            ended = {"state": state, "datetime_complete": _now()}
+            connection.execute(update(_Trials).where(_Trials.c.trial_id == trial_id).values(ended))
+
+    def _is_done(self, connection: Connection, trial_id: int, state: OptunaState) -> bool:
+        found = connection.scalar(select(_Trials.c.state).where(_Trials.c.trial_id == trial_id))
+        return found == state and self._owner_of(connection, trial_id) == self._owner
+
+    @contextmanager
+    def _ours(self, trial_id: int) -> Iterator[Connection]:
+        with self._transaction() as connection:
+            self._require_ours(connection, trial_id)
+            yield connection
+
+    def _require_ours(self, connection: Connection, trial_id: int) -> None:
+        """Lock the trial's row and look at its owner behind the lock."""
+        mine = (_Trials.c.trial_id == trial_id) & (_Trials.c.state == OptunaState.RUNNING)
+        locked = connection.execute(update(_Trials).where(mine).values(number=_Trials.c.number))
+        if locked.rowcount != 1 or self._owner_of(connection, trial_id) != self._owner:
+            raise LostTrial
+
+    def _is_running(self, connection: Connection, trial_id: int) -> bool:
+        found = connection.scalar(select(_Trials.c.state).where(_Trials.c.trial_id == trial_id))
+        return bool(found == OptunaState.RUNNING)
+
+    def _owner_of(self, connection: Connection, trial_id: int) -> str:
+        """ "" for a trial of an earlier version, which recorded no owner."""
+        wanted = (_Attributes.c.trial_id == trial_id) & (_Attributes.c.key == OWNER)
+        found = connection.scalar(select(_Attributes.c.value_json).where(wanted))
+        return "" if found is None else str(json.loads(found))
+
+    def _write_attributes(self, connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
+        old = (_Attributes.c.trial_id == trial_id) & _Attributes.c.key.in_(list(attributes))
+        connection.execute(delete(_Attributes).where(old))
+        rows = [{"trial_id": trial_id, "key": k, "value_json": json.dumps(v)} for k, v in attributes.items()]
+        if rows:
+            connection.execute(insert(_Attributes), rows)
+
+    # Reading
+
+    def states(self, numbers_from: int, and_numbers: Iterable[int]) -> list[tuple[int, int, OptunaState]]:
+        """(trial id, number, state) of the trials from a number on, and of some before it."""
+        wanted = (_Trials.c.number >= numbers_from) | _Trials.c.number.in_(list(and_numbers))
+        rows = select(_Trials.c.trial_id, _Trials.c.number, _Trials.c.state)
+        with self._transaction() as connection:
+            found = connection.execute(rows.where(_Trials.c.study_id == self._study_id, wanted))
+            return sorted(((int(i), int(n), state) for i, n, state in found), key=lambda row: row[1])
+
+    # Leases
+
+    def beat(self, content: Mapping[str, Any]) -> None:
+        """Write (or write anew) that we live."""
+        row = {"study_id": self._study_id, "key": _LEASE + self._owner, "value_json": json.dumps(dict(content))}
+        with self._transaction() as connection:
+            mine = (_System.c.study_id == self._study_id) & (_System.c.key == row["key"])
+            changed = connection.execute(update(_System).where(mine).values(value_json=row["value_json"]))
+            if changed.rowcount == 0:
+                connection.execute(insert(_System).values(row))
+
+    def forget(self, tokens: Iterable[str]) -> None:
+        """Remove the leases of owners that left or died."""
+        with self._transaction() as connection:
+            for token in tokens:
+                gone = (_System.c.study_id == self._study_id) & (_System.c.key == _LEASE + token)
+                connection.execute(delete(_System).where(gone))
+
+    def leases(self) -> dict[str, dict[str, Any]]:
+        """What each owner last wrote, by token."""
+        wanted = (_System.c.study_id == self._study_id) & _System.c.key.startswith(_LEASE, autoescape=True)
+        with self._transaction() as connection:
+            found = connection.execute(select(_System.c.key, _System.c.value_json).where(wanted))
+            return {key.removeprefix(_LEASE): json.loads(value) for key, value in found}
+
+
+def _json(distribution: BaseDistribution) -> str:
+    return distribution_to_json(distribution)
+
+
+def _now() -> datetime.datetime:
+    """As Optuna keeps times: UTC without saying so."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
