@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,8 @@ class Session:
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
+        with suppress(OSError):  # other processes' arrays are in it
+            self.place.data.rmdir()
         self.store.close()
 
     def forget_if_nothing_was_trained(self) -> None:

@@ -126,7 +126,7 @@ class Store:
         found = attributes.get(_META)
         meta = dict(json.loads(found)) if found else {}
         discovered = [value for key, value in sorted(attributes.items()) if key.startswith(_DISCOVERED)]
-        return {**meta, "discovered": [json.loads(value) for value in discovered]} if meta else {}
+        return {**meta, "discovered": [json.loads(value) for value in discovered]} if meta or discovered else {}
 
     def set_meta(self, meta: Mapping[str, Any]) -> None:
         kept = {key: value for key, value in meta.items() if key != "discovered"}

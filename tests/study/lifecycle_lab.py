@@ -1,0 +1,109 @@
+"""One study on disk and supervisors that open it, without Keras: the test plays the worker."""
+
+from __future__ import annotations
+
+from truetune.search.base import SearchProblem
+from truetune.search.optuna import TPESearcher
+from truetune.study.budget import Limits
+from truetune.study.database import sqlite_url
+from truetune.study.events import Observer
+from truetune.study.lifecycle import Lifecycle
+from truetune.study.store import Store
+from truetune.task import Objective
+from truetune.testing.driver import LightHyperparameters
+from truetune.testing.driver import trace as trace_builder
+from truetune.training.protocol import Outcome
+from truetune.trial import TrialState
+
+
+def build(hp):
+    hp.Int("units", 1, 100)
+    if hp.Boolean("deep"):
+        hp.Float("rate", 1e-4, 1e-1, sampling="log")
+
+
+def tiny(hp):
+    hp.Choice("act", ["relu", "tanh", "gelu"])
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.lines, self.started, self.ended, self.epochs = [], [], [], []
+
+    def note(self, line):
+        self.lines.append(line)
+
+    def trial_started(self, trial, worker):
+        self.started.append((trial.number, worker))
+
+    def trial_ended(self, trial, worker):
+        self.ended.append((trial.number, trial.state))
+
+    def epoch_ended(self, number, epoch, value):
+        self.epochs.append((number, epoch, value))
+
+
+class Lab:
+    """One study on disk; `open` is a supervisor that starts."""
+
+    def __init__(self, folder, builder=build):
+        self.folder, self.builder, self.stores = folder, builder, []
+        self.notes = Notes()
+
+    def open(self, max_trials=6, **limits):
+        store = Store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
+        self.stores.append(store)
+        space = trace_builder(self.builder)
+        problem = SearchProblem(space.copy(), "max", "score", max_trials, 3, 0)
+        searcher = TPESearcher(problem)
+        trials = store.trials()
+        searcher.restore([trial for trial in trials if trial.is_built])
+        self.lifecycle = Lifecycle(
+            searcher,
+            store,
+            space,
+            trials,
+            limits=Limits(max_trials, **limits),
+            objective=Objective("score", "max"),
+            seed=0,
+            checkpoints=self.folder / "checkpoints",
+            observer=self.notes,
+        )
+        return self.lifecycle
+
+    @property
+    def store(self):
+        return self.stores[-1]
+
+    def trials(self):
+        return self.store.trials()
+
+    def build(self, running):
+        hp = LightHyperparameters(lambda hyperparameter: self.lifecycle.answer(running, hyperparameter))
+        self.builder(hp)
+        return self.lifecycle.built(running, dict(hp.values), 10)
+
+    def train(self, running, outcome=None):
+        """Build and, unless it is a duplicate, end the trial; whether it was trained."""
+        if not self.build(running):
+            self.lifecycle.ended(running, None)
+            return False
+        self.lifecycle.epoch(running, 1, 0.5)
+        self.lifecycle.ended(running, outcome or done(running.number))
+        return True
+
+    def run_one(self, running):
+        if not self.train(running):
+            self.train(self.lifecycle.next(0))
+
+    def run(self):
+        while (running := self.lifecycle.next(0)) is not None:
+            self.train(running)
+
+
+def done(number):
+    return Outcome(TrialState.COMPLETE, score=1 / (1 + number), epochs=3, best_epoch=2, history={"loss": [1.0]})
+
+
+def failed(reason, **fields):
+    return Outcome(TrialState.FAILED, reason=reason, **fields)
