@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from truetune.checksum import checksum
 from truetune.data.dataset import Dataset
 from truetune.data.seal import seal
 from truetune.errors import StudyError
@@ -77,6 +78,18 @@ def test_a_damaged_seal_is_refused(tmp_path, content):
 def test_test_rows_that_are_none_of_the_data_are_refused(tmp_path, rows):
     path = tmp_path / "seal.json"
     content = {"fingerprint": data().fingerprint(), "by": "row", "seed": 0, "test_rows": rows}
+    content["checksum"] = checksum(content)
     path.write_text(json.dumps(content))
     with pytest.raises(StudyError, match=r"test rows are not some of the 40 rows"):
+        seal(data(), path, seed=0)
+
+
+def test_a_changed_row_number_is_noticed(tmp_path):
+    path = tmp_path / "seal.json"
+    sealed = seal(data(), path, seed=0)
+    text = path.read_text()
+    row = str(sealed.test_rows[0])
+    path.write_text(text.replace(f"[{row},", f"[{int(row) + 1},"))
+    assert path.read_text() != text
+    with pytest.raises(StudyError, match=r"checksum does not fit"):
         seal(data(), path, seed=0)

@@ -164,8 +164,17 @@ def test_a_missing_file_or_a_folder_is_said(tmp_path: Path) -> None:
 
 def test_keys_of_a_later_version_are_tolerated(tmp_path: Path) -> None:
     path = tmp_path / "best.json"
-    path.write_bytes(broken(lambda d: (d.update(later=1), d["metadata"].update(later=[1]))))
+    path.write_bytes(broken(lambda d: (d.update(later=1), d["metadata"].update(later=[1], checksum=None))))
     assert load(path).hyperparameters == {"units": 64}
+
+
+def test_a_value_changed_after_the_export_is_refused_unless_it_was_on_purpose(tmp_path: Path) -> None:
+    path = tmp_path / "best.json"
+    path.write_bytes(broken(lambda d: d["hyperparameters"].update(units=65)))
+    with pytest.raises(ExportError, match=r"changed after it was exported.*remove its line \"checksum\""):
+        load(path)
+    path.write_bytes(broken(lambda d: (d["hyperparameters"].update(units=65), d["metadata"].pop("checksum"))))
+    assert load(path).hyperparameters == {"units": 65}
 
 
 def test_a_byte_order_mark_is_tolerated(tmp_path: Path) -> None:

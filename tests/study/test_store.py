@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from truetune.errors import StorageError, StudyError
 from truetune.space import Condition, Hyperparameter, Space
 from truetune.study.database import open_storage, sqlite_url
-from truetune.study.store import Store, study_exists
+from truetune.study.store import LostTrial, Store, study_exists
 from truetune.trial import Schedule, Trial, TrialState
 
 
@@ -74,7 +75,7 @@ def test_a_trial_is_found_as_it_was_written(url, store):
 def test_optuna_sees_natural_values_states_and_epochs(url, store):
     store.start(running(), space())
     store.report(0, 1, 0.25)
-    store.finish(finished(), space(), {"loss": [2.0]})
+    store.finish(finished(reports={1: 0.25}), space(), {"loss": [2.0]})
     store.start(running(1), space())
     store.finish(finished(1, TrialState.FAILED, None, reason="loss became nan"), space())
     store.start(running(2), space())
@@ -110,6 +111,61 @@ def test_the_end_is_written_whole_or_not_at_all(url, store, monkeypatch):
         store.finish(finished(), space(), {"loss": [1.0]})
     assert store.trials() == [running()]
     assert "history" not in optuna.load_study(study_name="study", storage=url).trials[0].user_attrs
+
+
+def test_reports_of_an_earlier_attempt_do_not_stay(store):
+    store.start(running(), space())
+    for epoch in (1, 2, 3):
+        store.report(0, epoch, 0.25)
+    ended = finished(reports={1: 0.25, 2: 0.5})
+    store.finish(ended, space())
+    assert store.trials() == [ended]
+
+
+def test_a_damaged_trial_is_refused_and_named(tmp_path, store):
+    store.start(running(), space())
+    store.finish(finished(), space())
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        connection.execute("UPDATE trial_values SET value = 0.75")
+    with pytest.raises(StudyError, match=r"damaged: the checksum of trial 0 does not fit.*--fresh"):
+        store.trials()
+
+
+def test_a_damaged_description_is_refused(tmp_path, store):
+    store.set_meta({"method": "optuna", "seed": 1})
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        connection.execute("UPDATE study_user_attributes SET value_json = replace(value_json, '1', '2')")
+    with pytest.raises(StudyError, match=r"checksum of its description"):
+        assert store.meta
+
+
+def test_claims_count_without_gaps_and_end_with_the_budget(url, store):
+    other = Store(url, "study", "max", "val_accuracy")
+    assert [store.claim(3), other.claim(3), store.claim(3), other.claim(3), store.claim(3)] == [0, 1, 2, None, None]
+    assert not store.give_back(0)
+    assert store.give_back(2)
+    assert other.claim(3) == 2
+    other.close()
+
+
+def test_what_another_process_took_cannot_be_written_any_more(url, store):
+    store.start(running(), space())
+    other = Store(url, "study", "max", "val_accuracy")
+    assert other.take(other.trials()[0])
+    assert not other.take(replace(other.trials()[0], owner="somebody else"))
+    for write in (
+        lambda: store.report(0, 1, 0.5),
+        lambda: store.finish(finished(), space()),
+        lambda: store.retry(0, 5),
+        lambda: store.start(running(), space()),
+    ):
+        with pytest.raises(LostTrial):
+            write()
+    other.finish(finished(attempt=1), space())
+    assert store.changes() == []
+    store.leave_to_others(0)
+    assert store.changes() == [finished(attempt=1)]
+    other.close()
 
 
 def test_values_that_fit_asks_for_are_added(store):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from truetune.atomic import write_atomically
+from truetune.checksum import checksum
 from truetune.data.dataset import Array, Dataset
 from truetune.data.splits import given, holdout
 from truetune.errors import StudyError
@@ -58,6 +59,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
     split = given(dataset, "test") or holdout(dataset, fraction, derive_seed(seed, "test"))
     made = Seal(split.kept, split.held, split.by, fingerprint, seed)
     content = {"fingerprint": fingerprint, "by": split.by, "seed": seed, "test_rows": split.held.tolist()}
+    content["checksum"] = checksum(content)
     write_atomically(path, (json.dumps(content) + "\n").encode(), make_folder=True)
     return made
 
@@ -70,9 +72,12 @@ def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        stated = content.pop("checksum")
+        if checksum(content) != stated:
+            raise ValueError("its checksum does not fit its content")
         test_rows = np.asarray(content["test_rows"], dtype=np.int64)
         sealed, by, seed = str(content["fingerprint"]), str(content["by"]), int(content["seed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudyError(_damaged(path, str(error))) from error
     if sealed != fingerprint:
         raise StudyError(

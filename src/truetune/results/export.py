@@ -16,6 +16,7 @@ import pydantic
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from truetune.atomic import write_atomically
+from truetune.checksum import checksum
 from truetune.errors import ExportError
 
 LARGEST_FILE = 10 * 1024 * 1024
@@ -105,6 +106,9 @@ class Metadata(_Record):
     baseline: Baseline | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    checksum: str | None = Field(
+        default=None, description="of everything else in the file; who edits the file by hand removes it"
+    )
 
 
 class BestHyperparameters(_Record):
@@ -115,7 +119,9 @@ class BestHyperparameters(_Record):
 
     def to_json(self) -> bytes:
         """As the file holds it: indented UTF-8, numbers in their shortest exact form."""
-        data = {"hyperparameters": dict(self.hyperparameters), "metadata": self.metadata.model_dump(mode="json")}
+        metadata = {**self.metadata.model_dump(mode="json"), "checksum": None}
+        data = {"hyperparameters": dict(self.hyperparameters), "metadata": metadata}
+        metadata["checksum"] = _checksum(data)
         return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     def write(self, path: str | Path) -> Path:
@@ -143,9 +149,19 @@ def load(path: str | Path) -> BestHyperparameters:
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{path} cannot be used: {error}. {_REMEDY}") from error
     try:
-        return BestHyperparameters.model_validate(data)
+        best = BestHyperparameters.model_validate(data)
     except pydantic.ValidationError as error:
         raise ExportError(f"{path} is not a file of best hyperparameters: {_places(error)}. {_REMEDY}") from error
+    if best.metadata.checksum not in (None, _checksum(data)):
+        raise ExportError(
+            f"{path} was changed after it was exported, or is damaged: its checksum does not fit its content. Export "
+            'it again from the study; if you edited it on purpose, remove its line "checksum".'
+        )
+    return best.model_copy(update={"metadata": best.metadata.model_copy(update={"checksum": None})})
+
+
+def _checksum(data: dict[str, Any]) -> str:
+    return checksum({**data, "metadata": {**data["metadata"], "checksum": None}})
 
 
 _REMEDY = "Expected a file that truetune exported; export it again from the study."

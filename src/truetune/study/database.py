@@ -78,8 +78,8 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except sqlalchemy.exc.ArgumentError:
         raise StudyError(
-            "The storage URL is not valid. Expected e.g. sqlite:///models/optuna.db or "
-            "postgresql+psycopg://user:password@host/database."
+            f"The storage URL is not valid: it begins with {url.partition(':')[0]!r}. Expected e.g. "
+            "sqlite:///models/optuna.db or postgresql+psycopg://user:password@host/database."
         ) from None
     except ImportError as error:
         raise StudyError(

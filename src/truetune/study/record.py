@@ -142,15 +142,23 @@ class Record:
 
     def report(self, trial_id: int, step: int, value: float) -> None:
         """Raises LostTrial."""
-        kept, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
         with self._ours(trial_id) as connection:
             old = (_Reports.c.trial_id == trial_id) & (_Reports.c.step == step)
             connection.execute(delete(_Reports).where(old))
-            row = {"trial_id": trial_id, "step": step, "intermediate_value": kept, "intermediate_value_type": kind}
-            connection.execute(insert(_Reports).values(row))
+            connection.execute(insert(_Reports).values(_report(trial_id, step, value)))
 
-    def finish(self, trial_id: int, state: OptunaState, score: float | None, attributes: Mapping[str, Any]) -> None:
-        """Raises LostTrial. Safe to repeat when it is not known whether it was done."""
+    def finish(
+        self,
+        trial_id: int,
+        state: OptunaState,
+        score: float | None,
+        reports: Mapping[int, float],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """All of `reports`, since an earlier attempt may have left others. Raises LostTrial.
+
+        Safe to repeat when it is not known whether it was done.
+        """
         with self._transaction() as connection:
             if self._is_done(connection, trial_id, state):
                 return
@@ -161,6 +169,9 @@ class Record:
                 kept, kind = models.TrialValueModel.value_to_stored_repr(score)
                 row = {"trial_id": trial_id, "objective": 0, "value": kept, "value_type": kind}
                 connection.execute(insert(_Values).values(row))
+            connection.execute(delete(_Reports).where(_Reports.c.trial_id == trial_id))
+            if reports:
+                connection.execute(insert(_Reports), [_report(trial_id, *report) for report in reports.items()])
             ended = {"state": state, "datetime_complete": _now()}
             connection.execute(update(_Trials).where(_Trials.c.trial_id == trial_id).values(ended))
 
@@ -236,6 +247,11 @@ class Record:
 
 def _json(distribution: BaseDistribution) -> str:
     return distribution_to_json(distribution)
+
+
+def _report(trial_id: int, step: int, value: float) -> dict[str, Any]:
+    kept, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+    return {"trial_id": trial_id, "step": step, "intermediate_value": kept, "intermediate_value_type": kind}
 
 
 def _now() -> datetime.datetime:

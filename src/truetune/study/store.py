@@ -18,12 +18,13 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from truetune.checksum import checksum
 from truetune.errors import StudyError
 from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
-from truetune.study.database import Patience, open_storage, storage_errors
+from truetune.study.database import Patience, open_storage, storage_errors, without_password
 from truetune.study.owner import Owner
-from truetune.study.record import LostTrial, Record
+from truetune.study.record import ATTEMPT, LostTrial, Record
 from truetune.trial import Schedule, Trial, TrialState
 
 __all__ = ["LostTrial", "Store", "study_exists"]
@@ -39,6 +40,7 @@ STATES = {
 _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()} | {OptunaState.WAITING: TrialState.RUNNING}
 
 _META = "truetune"
+_CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
 _FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason")
 _READ = (*_FIELDS, "attempt", "owner")
@@ -124,12 +126,29 @@ class Store:
         """What `set_meta` last wrote, with what was discovered since; empty for a new study."""
         attributes = self._do(lambda: self._storage.get_study_user_attrs(self._study_id))
         found = attributes.get(_META)
-        meta = dict(json.loads(found)) if found else {}
+        meta = self._checked_meta(found) if found else {}
         discovered = [value for key, value in sorted(attributes.items()) if key.startswith(_DISCOVERED)]
         return {**meta, "discovered": [json.loads(value) for value in discovered]} if meta or discovered else {}
 
+    def _checked_meta(self, text: str) -> dict[str, Any]:
+        try:
+            meta: dict[str, Any] = json.loads(text)
+            stated = meta.pop(_CHECKSUM)
+        except (ValueError, KeyError, AttributeError):
+            raise StudyError(self._damaged("its description")) from None
+        if checksum(meta) != stated:
+            raise StudyError(self._damaged("its description"))
+        return meta
+
+    def _damaged(self, what: str) -> str:
+        return (
+            f"The record of study '{self.name}' in {without_password(self.url)} is damaged: the checksum of {what} "
+            "does not fit. Restore the database from a backup, or start anew with --fresh."
+        )
+
     def set_meta(self, meta: Mapping[str, Any]) -> None:
-        kept = {key: value for key, value in meta.items() if key != "discovered"}
+        kept = {key: value for key, value in meta.items() if key not in ("discovered", _CHECKSUM)}
+        kept[_CHECKSUM] = checksum(kept)
         self._do(lambda: self._study.set_user_attr(_META, json.dumps(kept)))
 
     def discover(self, key: str, hyperparameter: Hyperparameter) -> None:
@@ -143,7 +162,17 @@ class Store:
         """All trials by number."""
         frozen = self._do(lambda: self._storage.get_all_trials(self._study_id, deepcopy=False))
         self._ids |= {t.number: t._trial_id for t in frozen}
-        return [_from_optuna(t) for t in frozen]
+        return [self._checked(t) for t in frozen]
+
+    def _checked(self, frozen: FrozenTrial) -> Trial:
+        """Raises StudyError when an ended trial is not what was written."""
+        try:
+            trial = _from_optuna(frozen)
+            if not trial.state.is_finished or _checksum(trial, frozen.user_attrs) == frozen.user_attrs[_CHECKSUM]:
+                return trial
+        except (KeyError, TypeError, ValueError):
+            pass
+        raise StudyError(self._damaged(f"trial {frozen.number}"))
 
     def claim(self, most: int) -> int | None:
         """The number of a new running trial of ours; None when the study has `most` trials."""
@@ -245,8 +274,9 @@ class Store:
             "hyperparameters": space.names(trial.values),
             "history": dict(history or {}),
         }
+        attributes[_CHECKSUM] = _checksum(trial, {ATTEMPT: trial.attempt, **attributes})
         state = STATES[trial.state]
-        self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, attributes))
+        self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, trial.reports, attributes))
         self._mine.discard(trial.number)
         self._open_numbers.discard(trial.number)
 
@@ -280,7 +310,7 @@ class Store:
         return changed
 
     def _read(self, trial_id: int) -> Trial:
-        return _from_optuna(self._do(lambda: self._storage.get_trial(trial_id)))
+        return self._checked(self._do(lambda: self._storage.get_trial(trial_id)))
 
     def beat(self, count: int) -> None:
         """Say that we live: `count` differs from the last one."""
@@ -335,6 +365,21 @@ def study_exists(url: str, name: str) -> bool:
 
 def _attributes(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in _FIELDS} | {"schedule": asdict(trial.schedule)}
+
+
+def _checksum(trial: Trial, attributes: Mapping[str, Any]) -> str:
+    """Of all that an ended trial says."""
+    names = (*_FIELDS, ATTEMPT, "schedule", "hyperparameters", "history")
+    return checksum(
+        {
+            "number": trial.number,
+            "state": str(trial.state),
+            "values": trial.values,
+            "score": trial.score,
+            "reports": trial.reports,
+            **{name: attributes[name] for name in names},
+        }
+    )
 
 
 def _from_optuna(frozen: FrozenTrial) -> Trial:
