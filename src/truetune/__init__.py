@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from truetune.results.apply import apply, undo
     from truetune.results.export import BestHyperparameters
     from truetune.results.result import Result
+    from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Objective, Task
 
@@ -24,6 +25,7 @@ _HOMES = {
     "ConfigMapping": "truetune.mapping",
     "Dataset": "truetune.data.dataset",
     "Objective": "truetune.task",
+    "Observer": "truetune.study.events",
     "Result": "truetune.results.result",
     "SearchOptions": "truetune.study.options",
     "Task": "truetune.task",
@@ -38,6 +40,7 @@ __all__ = [
     "ConfigMapping",
     "Dataset",
     "Objective",
+    "Observer",
     "Result",
     "SearchOptions",
     "Task",

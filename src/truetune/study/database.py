@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ LOCK_SECONDS = 120
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
+RACES = 10
+
 
 def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
@@ -36,12 +39,29 @@ def open_storage(url: str) -> RDBStorage:
     """
     with storage_errors(url):
         if not url.startswith("sqlite"):
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return _with_tables(url, pool_pre_ping=True)
         _prepare_sqlite(url)
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
+        storage = _with_tables(url, connect_args={"timeout": LOCK_SECONDS})
         sqlalchemy.event.listen(storage.engine, "connect", _relax_synchronous)
         storage.engine.dispose()
         return storage
+
+
+def _with_tables(url: str, **engine: Any) -> RDBStorage:
+    """Optuna's storage, which makes its tables unless they are there.
+
+    When several processes open a new database at the same moment (an array job), each but one finds that a table it
+    is about to make exists already; at the next try it finds them all.
+    """
+    for _ in range(RACES):
+        try:
+            return RDBStorage(url, engine_kwargs=engine)
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            text = str(error.__cause__ or error)
+            if not any(sign in text for sign in ("already exists", "duplicate key", "UNIQUE constraint")):
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
+    return RDBStorage(url, engine_kwargs=engine)
 
 
 def _prepare_sqlite(url: str) -> None:
