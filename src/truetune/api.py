@@ -313,7 +313,7 @@ class Session:
         if not trials:
             return
         running = [t.number for t in trials if t.state is TrialState.RUNNING]
-        finished = len(trials) - len(running)
+        finished = sum(t.state.is_finished for t in trials)
         line = f"Resuming study '{self.place.name}': {finished} of {self.options.max_trials} trials are finished"
         again = f"; interrupted and trained again: {', '.join(map(str, running))}" if running else ""
         self.observer.note(f"{line}{again}.")

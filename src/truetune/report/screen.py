@@ -137,6 +137,9 @@ class PlainLines(Observer):
             f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
         )
 
+    def trial_paused(self, trial: Trial, worker: int) -> None:
+        self._tally.lines.pop(worker, None)
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -173,6 +176,9 @@ class LiveScreen(Observer):
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self._tally.end(trial, worker)
         self._console.print(ended_line(trial, self._tally.objective), markup=False, highlight=False)
+
+    def trial_paused(self, trial: Trial, worker: int) -> None:
+        self._tally.lines.pop(worker, None)
 
     def draw(self) -> RenderableType:
         """The live part: totals, a bar, a line a worker."""

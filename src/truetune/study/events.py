@@ -23,5 +23,8 @@ class Observer:
     def trial_ended(self, trial: Trial, worker: int) -> None:
         """In whatever state."""
 
+    def trial_paused(self, trial: Trial, worker: int) -> None:
+        """It may go on later, in any worker; `trial_started` says so."""
+
     def search_ended(self) -> None:
         """No worker runs any more."""

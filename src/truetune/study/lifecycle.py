@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from truetune.errors import BuildError, RepeatedFailure
-from truetune.search.base import Pause, Searcher
+from truetune.errors import BuildError, RepeatedFailure, StudyError
+from truetune.search.base import Pause, Resume, Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.events import Observer
 from truetune.study.store import Store
 from truetune.training.protocol import Outcome, Request
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.trial import Decision, Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
 """Proposals in a row that were all trained before; after so many the space counts as used up."""
@@ -40,7 +40,7 @@ class RunningTrial:
         worker: who trains it.
         answers: by key, all that the builder was told.
         trial: what is recorded; None until the model is built.
-        earlier: the interrupted trial that is trained anew, if this is one.
+        earlier: the interrupted or paused trial that is taken up again, if this is one.
         began: on the monotonic clock, for a trial whose worker cannot say how long it took.
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
     """
@@ -64,7 +64,7 @@ class Lifecycle:
         space: as traced; grows when a builder asks for more.
         max_trials: trials in all, those of earlier runs included.
         seed: the study's.
-        checkpoints: folder for the checkpoints of trials that may be promoted.
+        checkpoints: folder for the trials' checkpoints.
         observer: hears what happens.
     """
 
@@ -83,6 +83,7 @@ class Lifecycle:
         self._max_trials, self._seed, self._checkpoints, self._observer = max_trials, seed, checkpoints, observer
         trials = store.trials()
         self._interrupted = deque(t for t in trials if t.state is TrialState.RUNNING)
+        self._paused = {t.number: t for t in trials if t.state is TrialState.PAUSED}
         self._next_number = len(trials)
         self._known = {_identity(t.values): t.number for t in trials if t.schedule.parent is None}
         self._building: RunningTrial | None = None
@@ -95,7 +96,12 @@ class Lifecycle:
     @property
     def has_more(self) -> bool:
         """Whether there are trials left to start."""
-        return bool(self._interrupted) or (not self._exhausted and self._next_number < self._max_trials)
+        return bool(self._interrupted) or (not self._exhausted and self._may_ask)
+
+    @property
+    def _may_ask(self) -> bool:
+        """A searcher with paused trials may go on with them when no number is left."""
+        return self._next_number < self._max_trials or bool(self._paused)
 
     # Proposing
 
@@ -103,7 +109,7 @@ class Lifecycle:
         """The trial that `worker` should train now; None when there is none (or none yet)."""
         if self._interrupted:
             return self._again(self._interrupted.popleft(), worker)
-        if self._building is not None or self._exhausted or self._next_number >= self._max_trials:
+        if self._building is not None or self._exhausted or not self._may_ask:
             return None
         return self._propose(worker)
 
@@ -113,6 +119,11 @@ class Lifecycle:
         if suggestion is Pause.EXHAUSTED:
             self._end_of_space()
         if isinstance(suggestion, Pause):
+            return None
+        if isinstance(suggestion, Resume):
+            return self._thaw(suggestion.number, worker)
+        if self._next_number >= self._max_trials:
+            self._searcher.retract(self._next_number)
             return None
         self._building = RunningTrial(self._next_number, suggestion, worker)
         return self._building
@@ -124,6 +135,19 @@ class Lifecycle:
             earlier.number, Suggestion(earlier.values, earlier.schedule), worker, dict(earlier.values), earlier=attempt
         )
 
+    def _thaw(self, number: int, worker: int) -> RunningTrial:
+        """Go on with a paused trial. Raises StudyError when it is none."""
+        if number not in self._paused:
+            raise StudyError(
+                f"The searcher wants to resume trial {number}. Expected one of the paused trials: "
+                f"{', '.join(map(str, sorted(self._paused))) or 'none'}; check what its `ask` returns."
+            )
+        paused = self._paused.pop(number)
+        thawed = replace(paused, state=TrialState.RUNNING, thawed_at=max(paused.reports, default=0))
+        self._store.thaw(thawed)
+        suggestion = Suggestion(thawed.values, thawed.schedule)
+        return RunningTrial(number, suggestion, worker, dict(thawed.values), earlier=thawed)
+
     def _end_of_space(self) -> None:
         if not self._exhausted:
             self._observer.note(
@@ -133,13 +157,21 @@ class Lifecycle:
 
     def request(self, running: RunningTrial) -> Request:
         """What the worker is sent."""
-        schedule = running.suggestion.schedule
+        schedule, own = running.suggestion.schedule, self._checkpoint(running.number)
         load_from = None if schedule.parent is None else self._checkpoint(schedule.parent)
         if load_from is not None and not load_from.exists():
-            self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {load_from.name} is gone.")
+            if not own.exists():
+                self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {load_from.name} is gone.")
             schedule, load_from = replace(schedule, initial_epoch=0), None
-        save_to = None if schedule.bracket is None else self._checkpoint(running.number)
-        return Request(running.number, self._trial_seed(running.number), schedule, load_from, save_to)
+        return Request(
+            running.number,
+            self._trial_seed(running.number),
+            schedule,
+            checkpoint=own,
+            load_from=load_from,
+            keep=schedule.bracket is not None,
+            thawed_at=0 if running.earlier is None else running.earlier.thawed_at,
+        )
 
     def give_up(self, running: RunningTrial) -> bool:
         """Whether an interrupted trial was started so often that it is closed instead of trained again."""
@@ -222,13 +254,27 @@ class Lifecycle:
         self._next_number += 1
         self._observer.trial_started(running.trial, running.worker)
 
-    def epoch(self, running: RunningTrial, epoch: int, value: float) -> bool:
-        """Record the objective after `epoch`; True: stop the trial."""
+    def resumed(self, running: RunningTrial, reports: Mapping[int, float]) -> None:
+        """It goes on from a checkpoint: the searcher hears what it would have heard; it decided on that before."""
+        assert running.trial is not None
+        running.trial = replace(running.trial, reports=dict(reports))
+        for epoch, value in sorted(reports.items()):
+            self._searcher.report(running.number, epoch, value)
+            self._observer.epoch_ended(running.number, epoch, value)
+
+    def note(self, line: str) -> None:
+        """A line of the worker, for a person."""
+        self._observer.note(line)
+
+    def epoch(self, running: RunningTrial, epoch: int, value: float) -> Decision:
+        """Record the objective after `epoch`, and decide what is to become of the trial."""
         assert running.trial is not None
         running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
         self._store.report(running.number, epoch, value)
         self._observer.epoch_ended(running.number, epoch, value)
-        return self._searcher.report(running.number, epoch, value)
+        decision = self._searcher.report(running.number, epoch, value)
+        # A paused trial whose checkpoint was lost trains again what it was paused after.
+        return Decision.GO_ON if epoch <= running.trial.thawed_at else decision
 
     # Ending
 
@@ -252,7 +298,7 @@ class Lifecycle:
         trial = replace(
             running.trial,
             state=outcome.state,
-            score=outcome.score,
+            score=outcome.score if outcome.state.is_finished else None,
             epochs=outcome.epochs,
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
@@ -261,9 +307,24 @@ class Lifecycle:
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         self._store.finish(trial, self._space, outcome.history)
         self._searcher.tell(trial)
+        if trial.state is TrialState.PAUSED:
+            self._paused[trial.number] = trial
+            self._observer.trial_paused(trial, running.worker)
+            return
         self._discard_checkpoints(trial)
         self._observer.trial_ended(trial, running.worker)
         self._watch_failures(trial)
+
+    def close_paused(self) -> None:
+        """Nothing more is trained: trials that are still paused end as pruned, with their best score so far."""
+        for trial in [*self._paused.values()]:
+            best = trial.best_epoch if trial.best_epoch in trial.reports else max(trial.reports)
+            closed = replace(trial, state=TrialState.PRUNED, score=trial.reports[best])
+            self._store.finish(closed, self._space)
+            del self._paused[trial.number]
+            self._searcher.tell(closed)
+            self._discard_checkpoints(closed)
+            self._observer.trial_ended(closed, worker=0)
 
     def _repropose(self) -> None:
         self._building = None
@@ -272,10 +333,10 @@ class Lifecycle:
             self._end_of_space()
 
     def _discard_checkpoints(self, trial: Trial) -> None:
-        """A parent's checkpoint has served once its promotion has ended, a failed trial's never will."""
+        """A parent's checkpoint has served once its promotion has ended; a trial's own, unless it may be promoted."""
         if trial.schedule.parent is not None:
             self._checkpoint(trial.schedule.parent).unlink(missing_ok=True)
-        if trial.state is TrialState.FAILED:
+        if trial.state is TrialState.FAILED or trial.schedule.bracket is None:
             self._checkpoint(trial.number).unlink(missing_ok=True)
 
     def _watch_failures(self, trial: Trial) -> None:

@@ -28,6 +28,7 @@ from truetune.trial import Schedule, Trial, TrialState
 
 STATES = {
     TrialState.RUNNING: OptunaState.RUNNING,
+    TrialState.PAUSED: OptunaState.WAITING,
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
     TrialState.FAILED: OptunaState.FAIL,
@@ -35,7 +36,7 @@ STATES = {
 _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 
 _META = "truetune"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "attempt")
+_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "attempt", "thawed_at")
 
 
 def sqlite_url(path: Path) -> str:
@@ -209,6 +210,13 @@ class Store:
         with storage_errors(self.url):
             self._storage.set_trial_user_attr(self._ids[trial.number], "attempt", trial.attempt)
 
+    def thaw(self, trial: Trial) -> None:
+        """Record that a paused trial runs again."""
+        trial_id = self._ids[trial.number]
+        with storage_errors(self.url):
+            self._storage.set_trial_user_attr(trial_id, "thawed_at", trial.thawed_at)
+            self._storage.set_trial_state_values(trial_id, OptunaState.RUNNING)
+
     def add_value(self, number: int, key: str, hyperparameter: Hyperparameter, value: Value) -> None:
         """Record a hyperparameter that `fit` asked for after the model was built."""
         distribution = natural_distribution(hyperparameter)
@@ -222,13 +230,14 @@ class Store:
             self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
 
     def finish(self, trial: Trial, space: Space, history: Mapping[str, list[float]] | None = None) -> None:
-        """Record how a trial ended. Its state is written last: until then it counts as running."""
+        """Record how a trial ended, or that it is paused. Its state is written last: until then it counts as running.
+
+        Without a `history`, the one that is recorded stays.
+        """
         trial_id = self._ids[trial.number]
-        attributes = {
-            **_attributes(trial),
-            "hyperparameters": space.names(trial.values),
-            "history": dict(history or {}),
-        }
+        attributes = {**_attributes(trial), "hyperparameters": space.names(trial.values)}
+        if history is not None:
+            attributes["history"] = dict(history)
         with storage_errors(self.url):
             for name, value in attributes.items():
                 self._storage.set_trial_user_attr(trial_id, name, value)
