@@ -64,6 +64,7 @@ def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:
     Raises:
         StorageError: the disk is full or read-only.
     """
+    model.optimizer.build(model.trainable_variables)
     arrays = {f"model_{i}": np.asarray(v) for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer_{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
     arrays |= {f"best_{i}": w for i, w in enumerate(progress.best_weights)}
