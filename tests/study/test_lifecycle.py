@@ -7,8 +7,8 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from truetune.errors import BuildError, RepeatedFailure, SpaceError
-from truetune.search.base import Pause, SearchProblem
+from truetune.errors import BuildError, RepeatedFailure, SpaceError, StudyError
+from truetune.search.base import Pause, Resume, SearchProblem
 from truetune.search.optuna import TPESearcher
 from truetune.space import Hyperparameter, Space
 from truetune.study.events import Observer
@@ -17,7 +17,7 @@ from truetune.study.store import Store, sqlite_url
 from truetune.testing.driver import LightHyperparameters
 from truetune.testing.driver import trace as trace_builder
 from truetune.training.protocol import Outcome
-from truetune.trial import Schedule, Suggestion, TrialState
+from truetune.trial import Decision, Schedule, Suggestion, TrialState
 
 
 def build(hp):
@@ -412,4 +412,96 @@ def test_nothing_to_do_for_now_is_not_the_end(lab, monkeypatch):
     assert lab.lifecycle.has_more
     monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: Pause.EXHAUSTED)
     assert lab.lifecycle.next(0) is None
+    assert not lab.lifecycle.has_more
+
+
+# Checkpoints and pauses
+
+
+def test_the_searcher_hears_again_what_came_before_the_checkpoint(lab, monkeypatch):
+    lab.open(2)
+    lab.build(lab.lifecycle.next(0))
+    heard = []
+    lab.open(2)
+    running = lab.lifecycle.next(0)
+    monkeypatch.setattr(lab.lifecycle._searcher, "report", lambda *report: heard.append(report) or Decision.STOP)
+    lab.build(running)
+    lab.lifecycle.resumed(running, {1: 0.25, 2: 0.5})
+    assert heard == [(0, 1, 0.25), (0, 2, 0.5)]
+    assert lab.lifecycle.epoch(running, 3, 0.75) is Decision.STOP
+    lab.lifecycle.ended(running, done(0))
+    assert running.trial.reports == {1: 0.25, 2: 0.5, 3: 0.75}
+
+
+def test_a_checkpoint_goes_with_its_trial_unless_it_may_be_promoted(lab):
+    lab.open(3)
+    path = lab.folder / "checkpoints" / "trial_00000.npz"
+    path.parent.mkdir()
+    path.touch()
+    lab.train(lab.lifecycle.next(0))
+    assert not path.exists()
+    running = promoted(lab, round=0)
+    path = path.with_name("trial_00001.npz")
+    path.touch()
+    lab.train(running)
+    assert path.exists()
+
+
+def paused(number):
+    return Outcome(TrialState.PAUSED, score=0.5, epochs=1, best_epoch=1, history={"loss": [1.0]})
+
+
+def thaws(lab, monkeypatch, number):
+    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda trial, attempt: Resume(number))
+
+
+def test_a_paused_trial_goes_on_when_its_searcher_asks_for_it(lab, monkeypatch):
+    lab.open(1)
+    lab.train(lab.lifecycle.next(0), paused(0))
+    assert (lab.trials()[0].state, lab.trials()[0].score) == (TrialState.PAUSED, None)
+    assert lab.lifecycle.has_more
+    thaws(lab, monkeypatch, 0)
+    running = lab.lifecycle.next(0)
+    assert lab.trials()[0].state is TrialState.RUNNING
+    assert lab.lifecycle.request(running).thawed_at == 1
+    lab.train(running)
+    assert lab.trials()[0].state is TrialState.COMPLETE
+    assert not lab.lifecycle.has_more
+
+
+def test_a_thawed_trial_whose_checkpoint_is_lost_is_not_paused_in_the_same_place_again(lab, monkeypatch):
+    lab.open(1)
+    lab.train(lab.lifecycle.next(0), paused(0))
+    thaws(lab, monkeypatch, 0)
+    running = lab.lifecycle.next(0)
+    lab.build(running)
+    monkeypatch.setattr(lab.lifecycle._searcher, "report", lambda *report: Decision.PAUSE)
+    decisions = [lab.lifecycle.epoch(running, epoch, 0.5) for epoch in (1, 2)]
+    assert decisions == [Decision.GO_ON, Decision.PAUSE]
+
+
+def test_only_a_paused_trial_can_be_resumed(lab, monkeypatch):
+    lab.open(2)
+    thaws(lab, monkeypatch, 7)
+    with pytest.raises(StudyError, match=r"resume trial 7. Expected one of the paused trials: none"):
+        lab.lifecycle.next(0)
+
+
+def test_pauses_do_not_raise_the_budget(lab):
+    """The searcher is asked for `Resume`; what it proposes instead is taken back."""
+    lab.open(1)
+    lab.train(lab.lifecycle.next(0), paused(0))
+    assert lab.lifecycle.next(0) is None
+    assert len(lab.trials()) == 1
+
+
+def test_what_is_paused_at_the_end_counts_as_pruned_with_its_best_score(lab):
+    lab.open(1)
+    lab.train(lab.lifecycle.next(0), paused(0))
+    lab.lifecycle.close_paused()
+    trial = lab.trials()[0]
+    assert (trial.state, trial.score, trial.epochs) == (TrialState.PRUNED, 0.5, 1)
+    assert optuna.load_study(study_name="study", storage=lab.store.url).trials[0].user_attrs["history"] == {
+        "loss": [1.0]
+    }
     assert not lab.lifecycle.has_more

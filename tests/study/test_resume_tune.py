@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import truetune
 from truetune.search.base import Pause, Resume, Searcher
+from truetune.study.events import Observer
 from truetune.study.store import Store, sqlite_url
 from truetune.trial import Decision, Suggestion, TrialState
 
@@ -52,23 +54,35 @@ class Killer(Observer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-rng = np.random.default_rng(0)
-data = truetune.Dataset(rng.normal(size=(90, 3)), np.tile([0, 1], 45))
-task = truetune.Task("killed", build, data, truetune.Objective("val_loss", "min"), epochs=6)
-observer = Killer() if sys.argv[2] == "killed" else Observer()
-truetune.tune(task, max_trials=2, directory=sys.argv[1], workers=1, study_name="killed", observer=observer)
+def search(folder, observer, workers):
+    rng = np.random.default_rng(0)
+    data = truetune.Dataset(rng.normal(size=(90, 3)), np.tile([0, 1], 45))
+    task = truetune.Task("killed", build, data, truetune.Objective("val_loss", "min"), epochs=6)
+    truetune.tune(task, max_trials=2, directory=folder, workers=workers, study_name="killed", observer=observer)
+
+
+if __name__ == "__main__":
+    search(sys.argv[1], Killer(), workers=1)
 """
 
 
-def run(folder, mode):
-    script = folder / "search.py"
-    script.write_text(SCRIPT)
-    return subprocess.run([sys.executable, str(script), str(folder / "models"), mode], capture_output=True, text=True)
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """The script as a file, and as a module."""
+    from truetune.training import checkpoint_times
+
+    monkeypatch.setattr(checkpoint_times, "SECONDS_BETWEEN", checkpoint_times.SECONDS_BETWEEN)  # undone afterwards
+    path = tmp_path / "search_to_kill.py"
+    path.write_text(SCRIPT)
+    spec = importlib.util.spec_from_file_location("search_to_kill", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return path, module
 
 
 def recorded(folder):
     """Trials and their histories, without what the clock says."""
-    url = sqlite_url(folder / "models" / "tuning" / "optuna.db")
+    url = sqlite_url(folder / "tuning" / "optuna.db")
     store = Store.open_existing(url, "killed")
     trials = store.trials()
     store.close()
@@ -76,18 +90,18 @@ def recorded(folder):
     return trials, [dict(trial.user_attrs.get("history", {})) for trial in study.trials]
 
 
-def test_a_search_killed_in_the_middle_of_a_trial_ends_as_the_undisturbed_one(tmp_path):
+def test_a_search_killed_in_the_middle_of_a_trial_ends_as_the_undisturbed_one(tmp_path, script):
+    """The worker dies with its supervisor; another supervisor goes on with its trial."""
+    path, module = script
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    assert run(whole, "whole").returncode == 0
-
-    assert run(broken, "killed").returncode == -signal.SIGKILL
+    killed = subprocess.run([sys.executable, str(path), str(broken)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert [t.state for t in recorded(broken)[0]] == [TrialState.COMPLETE, TrialState.RUNNING]
-    checkpoints = broken / "models" / "tuning" / "killed" / "checkpoints"
+    checkpoints = broken / "tuning" / "killed" / "checkpoints"
     assert [path.name for path in checkpoints.glob("*.npz")] == ["trial_00001.npz"]
 
-    assert run(broken, "whole").returncode == 0
+    module.search(broken, Observer(), workers=0)
+    module.search(whole, Observer(), workers=0)
     (trials, histories), (expected, expected_histories) = recorded(broken), recorded(whole)
     assert histories == expected_histories
     for ours, theirs in zip(trials, expected, strict=True):

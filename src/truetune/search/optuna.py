@@ -121,6 +121,8 @@ class TPESearcher(Searcher):
         return Decision.STOP if prune else Decision.GO_ON
 
     def tell(self, trial: Trial) -> None:
+        if not trial.state.is_finished:
+            return  # paused: its reports are known, and it counts as running
         self._forget(trial.number)
         score = final_score(trial)
         if score is None:
