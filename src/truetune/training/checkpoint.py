@@ -141,7 +141,10 @@ def _assign(variables: Iterable[Any], values: list[Array]) -> None:
     """All or nothing, so that training from the start is possible with the same model afterwards."""
     pairs = list(zip(variables, values, strict=True))
     for variable, value in pairs:
-        if tuple(variable.shape) != value.shape:
-            raise ValueError(f"a variable of shape {tuple(variable.shape)} is {value.shape} in it")
+        expected = np.asarray(variable)
+        if (expected.shape, expected.dtype) != (value.shape, value.dtype):
+            raise ValueError(
+                f"a variable of shape {expected.shape}, {expected.dtype}, has shape {value.shape}, {value.dtype}, in it"
+            )
     for variable, value in pairs:
         variable.assign(value)
