@@ -27,7 +27,7 @@ import truetune
 from truetune.search.base import Pause, Searcher, SearchProblem
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.events import Observer
-from truetune.trial import Suggestion, Trial
+from truetune.trial import Decision, Suggestion, Trial
 
 TRIALS, EPOCHS = 8, 10
 REPEATS = 1
@@ -51,8 +51,8 @@ class Replay(Searcher):
 
     def accept(self, number: int, values: dict[str, Value]) -> None: ...
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        return False
+    def report(self, number: int, epoch: int, value: float) -> Decision:
+        return Decision.GO_ON
 
     def tell(self, trial: Trial) -> None: ...
 

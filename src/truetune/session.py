@@ -331,10 +331,8 @@ class Session:
         owners = self.store.owners()
         alive = set(owners) - self.leases.dead(owners)
         running = [t for t in trials if t.state is TrialState.RUNNING]
-        line = (
-            f"Resuming study '{self.place.name}': {len(trials) - len(running)} of {self.options.max_trials} trials are "
-            "finished"
-        )
+        finished = sum(t.state.is_finished for t in trials)
+        line = f"Resuming study '{self.place.name}': {finished} of {self.options.max_trials} trials are finished"
         again = [str(t.number) for t in running if t.owner not in alive]
         elsewhere = [f"{t.number} on {owners[t.owner][0].host}" for t in running if t.owner in alive]
         line += f"; interrupted and trained again: {', '.join(again)}" if again else ""

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from truetune.space import Value
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. `FAILED` covers crashes, exceptions and non-finite losses; `reason` says which."""
+    """Where a trial stands.
+
+    `FAILED` covers crashes, exceptions and non-finite losses; `reason` says which. A `PAUSED` trial has a checkpoint
+    and goes on when its searcher asks for it.
+    """
 
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
 
     @property
     def is_finished(self) -> bool:
-        return self is not TrialState.RUNNING
+        return self not in (TrialState.RUNNING, TrialState.PAUSED)
+
+
+class Decision(Enum):
+    """What a searcher says after an epoch of a trial."""
+
+    GO_ON = "train the next epoch"
+    STOP = "this trial is hopeless"
+    PAUSE = "keep a checkpoint; the searcher may go on with this trial later"
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class Trial:
         parameters: number of weights of the model.
         reason: why it failed, in one line.
         attempt: how often this trial was started anew after its process died.
+        thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
     """
 
@@ -80,6 +94,7 @@ class Trial:
     parameters: int = 0
     reason: str = ""
     attempt: int = 0
+    thawed_at: int = 0
     owner: str = field(default="", compare=False)
 
     @property

@@ -16,7 +16,7 @@ from truetune.search.optuna import TPESearcher
 from truetune.search.optuna_pruners import PRUNERS
 from truetune.space import Value
 from truetune.testing import SearcherContract, Simulation, drive, trace
-from truetune.trial import Trial, TrialState
+from truetune.trial import Decision, Trial, TrialState
 
 
 class TestTPE(SearcherContract):
@@ -88,7 +88,7 @@ def test_reports_that_are_not_numbers_never_prune(pruner: str) -> None:
     for number in range(6):
         searcher.ask(number)
         searcher.accept(number, {})
-        assert not searcher.report(number, 1, math.nan)
+        assert searcher.report(number, 1, math.nan) is Decision.GO_ON
         searcher.tell(Trial(number, TrialState.FAILED, {}))
 
 

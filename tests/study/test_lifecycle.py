@@ -226,7 +226,8 @@ def test_a_trial_that_may_be_promoted_leaves_a_checkpoint(lab):
     lab.open(2)
     request = lab.lifecycle.request(promoted(lab, round=0))
     assert request.load_from is None
-    assert request.save_to == lab.folder / "checkpoints" / "trial_00000.npz"
+    assert request.keep
+    assert request.checkpoint == lab.folder / "checkpoints" / "trial_00000.npz"
 
 
 def test_a_promotion_goes_on_from_its_parents_checkpoint(lab):

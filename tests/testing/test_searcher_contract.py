@@ -14,7 +14,7 @@ from truetune.search.values import MAX_ATTEMPTS, first_value, first_values
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Value
 from truetune.testing import SearcherContract, TrialFailure, drive, trace
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.trial import Decision, Suggestion, Trial, TrialState
 
 
 class PlainSearcher(Searcher):
@@ -47,8 +47,8 @@ class PlainSearcher(Searcher):
     def accept(self, number: int, values: dict[str, Value]) -> None:
         pass
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        return False
+    def report(self, number: int, epoch: int, value: float) -> Decision:
+        return Decision.GO_ON
 
     def tell(self, trial: Trial) -> None:
         pass

@@ -12,7 +12,7 @@ from truetune.data.dataset import Dataset
 from truetune.errors import ObjectiveError, SpaceError
 from truetune.task import Objective
 from truetune.training.protocol import Host, Request, TrainingTask
-from truetune.trial import Schedule, TrialState
+from truetune.trial import Decision, Schedule, TrialState
 
 pytestmark = pytest.mark.tensorflow
 
@@ -36,9 +36,15 @@ class Recording(Host):
         self.names, self.parameters = dict(values), parameters
         return not self.known
 
+    def resumed(self, reports):
+        self.epochs.update(reports)
+
     def epoch(self, epoch, value):
         self.epochs[epoch] = value
-        return epoch == self.stop_at
+        return Decision.STOP if epoch == self.stop_at else Decision.GO_ON
+
+    def note(self, line):
+        raise AssertionError(line)
 
 
 @pytest.fixture(scope="module")

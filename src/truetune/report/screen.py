@@ -149,6 +149,9 @@ class PlainLines(Observer):
     def trial_dropped(self, number: int, worker: int) -> None:
         self._tally.drop(worker)
 
+    def trial_paused(self, trial: Trial, worker: int) -> None:
+        self._tally.drop(worker)
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -190,6 +193,9 @@ class LiveScreen(Observer):
         self._tally.elsewhere(trial)
 
     def trial_dropped(self, number: int, worker: int) -> None:
+        self._tally.drop(worker)
+
+    def trial_paused(self, trial: Trial, worker: int) -> None:
         self._tally.drop(worker)
 
     def draw(self) -> RenderableType:

@@ -174,7 +174,7 @@ def train_final(task: Task, development: Dataset, values: Mapping[str, Value], e
     own_fit = overrides_fit(task.hypermodel)  # it may ask `hp` for more, and make steps as it likes
     if not own_fit:
         _check_all_asked(values, hp)
-    history = fit_model(task.hypermodel, hp, model, train, None, epochs=epochs)
+    history = fit_model(task.hypermodel, hp, model, train, None, epochs=epochs, seed=seed)
     check_finite(history)
     if not own_fit:
         check_steps(model, hp.values, len(train), epochs)

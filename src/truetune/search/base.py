@@ -9,7 +9,7 @@ from enum import Enum
 from typing import ClassVar
 
 from truetune.space import Hyperparameter, Space, Value
-from truetune.trial import Suggestion, Trial
+from truetune.trial import Decision, Suggestion, Trial
 
 
 class Pause(Enum):
@@ -17,6 +17,13 @@ class Pause(Enum):
 
     WAIT = "nothing until a running trial ends"
     EXHAUSTED = "nothing any more: the space or the schedule is used up"
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What `ask` returns to go on with the paused trial `number` from its checkpoint."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Searcher(abc.ABC):
         searcher.retract(number)                     # 3a. the values turned out to be those of an earlier trial:
         suggestion = searcher.ask(number, attempt=1) #     ask again under the same number
         searcher.accept(number, values)              # 3b. or: these are the values that train
-        prune = searcher.report(number, epoch, v)    # 4. after each epoch
+        decision = searcher.report(number, epoch, v) # 4. after each epoch: go on, stop, or pause
         searcher.tell(trial)                         # 5. the end, in whatever state
     """
 
@@ -65,8 +72,12 @@ class Searcher(abc.ABC):
     """As `--tuning-algorithm` spells it."""
 
     @abc.abstractmethod
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
-        """Propose the values of trial `number`; `attempt` counts the proposals retracted for this number."""
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | Resume | Pause:
+        """Propose the values of trial `number`; `attempt` counts the proposals retracted for this number.
+
+        A searcher that pauses trials may return `Resume` for one of them. While there are paused trials it is asked
+        when all numbers are given out, too; a new proposal is then retracted.
+        """
 
     @abc.abstractmethod
     def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
@@ -81,19 +92,27 @@ class Searcher(abc.ABC):
         """`values` (by key, only those the builder used) are what trial `number` trains."""
 
     @abc.abstractmethod
-    def report(self, number: int, epoch: int, value: float) -> bool:
-        """Learn the objective after `epoch` (1 is the first); True means: stop this trial, it is hopeless."""
+    def report(self, number: int, epoch: int, value: float) -> Decision:
+        """Learn the objective after `epoch` (1 is the first), and say what is to become of the trial.
+
+        Reports that are known already come again when a trial goes on from its checkpoint; the answer to those is
+        not looked at. `PAUSE` is `GO_ON` where nothing would be left to go on with (the last epoch, or patience has
+        run out), and for a builder with a `fit` of its own, which cannot be taken up again inside.
+        """
 
     @abc.abstractmethod
     def tell(self, trial: Trial) -> None:
-        """Learn how a trial ended. A failed trial, or a score that is not finite, never attracts the search."""
+        """Learn how a trial ended. A failed trial, or a score that is not finite, never attracts the search.
+
+        Told of a paused trial too (state PAUSED, with its reports), and again when that one has really ended.
+        """
 
     @abc.abstractmethod
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take over the finished trials of an earlier run, in the order of their numbers. Called before any `ask`.
 
         A trial that was RUNNING when that run died is passed too (state RUNNING): it will be trained again with the
-        values it has, and told when it ends, without another `ask`.
+        values it has, and told when it ends, without another `ask`. So is one that was PAUSED; it waits for `Resume`.
         """
 
     shares_study: ClassVar[bool] = False

@@ -16,7 +16,7 @@ from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
 from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Value
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.trial import Decision, Suggestion, Trial, TrialState
 
 RANDOM_FROM_ATTEMPT = 5
 """TPE keeps proposing what it believes in; after that many repetitions for one number it draws at random."""
@@ -114,13 +114,16 @@ class TPESearcher(Searcher):
         self._building.pop(number, None)
         self._samplers.pop(number, None)
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
+    def report(self, number: int, epoch: int, value: float) -> Decision:
         if not math.isfinite(value):
-            return False
+            return Decision.GO_ON
         self._storage.set_trial_intermediate_value(self._frozen(number)._trial_id, epoch, value)
-        return bool(self._study.pruner.prune(self._study, self._frozen(number)))
+        prune = self._study.pruner.prune(self._study, self._frozen(number))
+        return Decision.STOP if prune else Decision.GO_ON
 
     def tell(self, trial: Trial) -> None:
+        if not trial.state.is_finished:
+            return  # paused: its reports are known, and it counts as running
         self._forget(trial.number)
         score = final_score(trial)
         if score is None:
@@ -176,7 +179,7 @@ class TPESearcher(Searcher):
         }
 
     def _running(self, trial: Trial) -> optuna.trial.FrozenTrial:
-        """As it stood when it was accepted. A trial that never finished starts again, so its reports are dropped."""
+        """As it stood when it was accepted. One that never finished reports again, from its checkpoint or its start."""
         params = self._encoded(trial.values)
         return optuna.trial.create_trial(
             state=OptunaState.RUNNING,

@@ -29,5 +29,8 @@ class Observer:
     def trial_dropped(self, number: int, worker: int) -> None:
         """`worker` does not train it any more; it will be trained again, here or elsewhere."""
 
+    def trial_paused(self, trial: Trial, worker: int) -> None:
+        """It may go on later, in any worker; `trial_started` says so."""
+
     def search_ended(self) -> None:
         """No worker runs any more."""

@@ -6,57 +6,29 @@ may work on the same study: their trials are learned from the record, and those 
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from truetune.errors import BuildError
-from truetune.search.base import Pause, Searcher
+from truetune.errors import BuildError, StudyError
+from truetune.search.base import Pause, Resume, Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Budget, Limits
+from truetune.study.checkpoints import Checkpoints
 from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
+from truetune.study.running import RunningTrial
 from truetune.study.store import LostTrial, Store
 from truetune.task import Objective
 from truetune.training.protocol import Outcome, Request
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.trial import Decision, Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
 """Proposals in a row that were all trained before; after so many the space counts as used up."""
-
-
-@dataclass
-class RunningTrial:
-    """One trial on its way.
-
-    Attributes:
-        number: 0, 1, ….
-        suggestion: what the searcher proposed, or what an interrupted trial had.
-        worker: who trains it.
-        answers: by key, all that the builder was told.
-        trial: what is recorded; None until the model is built.
-        earlier: the interrupted trial that is trained anew, if this is one.
-        attempt: how often it was started anew.
-        began: on the monotonic clock, for a trial whose worker cannot say how long it took.
-        foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
-        lost: another process trains it by now.
-    """
-
-    number: int
-    suggestion: Suggestion
-    worker: int
-    answers: dict[str, Value] = field(default_factory=dict)
-    trial: Trial | None = None
-    earlier: Trial | None = None
-    attempt: int = 0
-    began: float = field(default_factory=time.monotonic)
-    foreseen: dict[str, Value] = field(default_factory=dict)
-    lost: bool = False
 
 
 class Lifecycle:
@@ -90,12 +62,13 @@ class Lifecycle:
         leases: Leases | None = None,
     ) -> None:
         self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
-        self._seed, self._checkpoints, self._observer = seed, checkpoints, observer
+        self._seed, self._checkpoints, self._observer = seed, Checkpoints(checkpoints), observer
         self._budget = Budget(limits, objective, trials)
         self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
         self._others = OtherProcesses(store, leases, trials)
         self._failures = FailureWatch()
         self._interrupted: deque[Trial] = deque()
+        self._paused = {t.number: t for t in trials if t.state is TrialState.PAUSED}
         self._building: RunningTrial | None = None
         self._claimed: Trial | None = None
         self._proposals = 0
@@ -125,12 +98,17 @@ class Lifecycle:
         return self._limits
 
     def _may_start(self) -> bool:
-        if self._exhausted or self._store.next_number >= self._limits.max_trials:
+        """A searcher with paused trials may go on with them when no number is left."""
+        if self._exhausted or not (self._has_number or self._paused):
             return False
         why_not = self._budget.why_not()
         if why_not:
             self._say_why(why_not)
         return not why_not
+
+    @property
+    def _has_number(self) -> bool:
+        return self._store.next_number < self._limits.max_trials
 
     def _say_why(self, why_not: str) -> None:
         if not self._has_said_why:
@@ -191,6 +169,11 @@ class Lifecycle:
             self._end_of_space()
         if isinstance(suggestion, Pause):
             return None
+        if isinstance(suggestion, Resume):
+            return self._thaw(suggestion.number, worker)
+        if self._claimed is None and not self._has_number:
+            self._searcher.retract(number)
+            return None
         if self._claimed is None:
             claimed = self._claim(number, suggestion)
             if claimed is None:
@@ -215,6 +198,19 @@ class Lifecycle:
         again = self._searcher.ask(claimed)
         return (claimed, again) if isinstance(again, Suggestion) else None
 
+    def _thaw(self, number: int, worker: int) -> RunningTrial:
+        """Go on with a paused trial. Raises StudyError when it is none."""
+        if number not in self._paused:
+            raise StudyError(
+                f"The searcher wants to resume trial {number}. Expected one of the paused trials: "
+                f"{', '.join(map(str, sorted(self._paused))) or 'none'}; check what its `ask` returns."
+            )
+        paused = self._paused.pop(number)
+        thawed = replace(paused, state=TrialState.RUNNING, thawed_at=max(paused.reports, default=0))
+        self._store.thaw(thawed)
+        suggestion = Suggestion(thawed.values, thawed.schedule)
+        return RunningTrial(number, suggestion, worker, dict(thawed.values), earlier=thawed, attempt=thawed.attempt)
+
     def _end_of_space(self) -> None:
         if not self._exhausted:
             count = self._store.next_number - (self._claimed is not None)
@@ -227,13 +223,10 @@ class Lifecycle:
 
     def request(self, running: RunningTrial) -> Request:
         """What the worker is sent."""
-        schedule = running.suggestion.schedule
-        load_from = None if schedule.parent is None else self._checkpoint(schedule.parent)
-        if load_from is not None and not load_from.exists():
-            self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {load_from.name} is gone.")
-            schedule, load_from = replace(schedule, initial_epoch=0), None
-        save_to = None if schedule.bracket is None else self._checkpoint(running.number)
-        return Request(running.number, self._trial_seed(running.number), schedule, load_from, save_to)
+        request, lost = self._checkpoints.request(running, self._trial_seed(running.number))
+        if lost:
+            self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
+        return request
 
     # While it is built and trained
 
@@ -312,14 +305,28 @@ class Lifecycle:
         self._known.setdefault(_identity(values), running.number)
         self._observer.trial_started(trial, running.worker)
 
-    def epoch(self, running: RunningTrial, epoch: int, value: float) -> bool:
-        """Record the objective after `epoch`; True: stop the trial."""
+    def resumed(self, running: RunningTrial, reports: Mapping[int, float]) -> None:
+        """It goes on from a checkpoint: the searcher hears what it would have heard; it decided on that before."""
+        assert running.trial is not None
+        running.trial = replace(running.trial, reports=dict(reports))
+        for epoch, value in sorted(reports.items()):
+            self._searcher.report(running.number, epoch, value)
+            self._observer.epoch_ended(running.number, epoch, value)
+
+    def note(self, line: str) -> None:
+        """A line of the worker, for a person."""
+        self._observer.note(line)
+
+    def epoch(self, running: RunningTrial, epoch: int, value: float) -> Decision:
+        """Record the objective after `epoch`, and decide what is to become of the trial."""
         assert running.trial is not None
         running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
         if not self._write(running, lambda: self._store.report(running.number, epoch, value)):
-            return True
+            return Decision.STOP
         self._observer.epoch_ended(running.number, epoch, value)
-        return self._searcher.report(running.number, epoch, value)
+        decision = self._searcher.report(running.number, epoch, value)
+        # A paused trial whose checkpoint was lost trains again what it was paused after.
+        return Decision.GO_ON if epoch <= running.trial.thawed_at else decision
 
     def _write(self, running: RunningTrial, action: Callable[[], None]) -> bool:
         """Whether the record took it; it does not when another process has the trial by now."""
@@ -361,7 +368,7 @@ class Lifecycle:
         trial = replace(
             running.trial,
             state=outcome.state,
-            score=outcome.score,
+            score=outcome.score if outcome.state.is_finished else None,
             epochs=outcome.epochs,
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
@@ -371,12 +378,27 @@ class Lifecycle:
         if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):
             self._drop(running)
             return
+        self._searcher.tell(trial)
+        if trial.state is TrialState.PAUSED:
+            self._paused[trial.number] = trial
+            self._observer.trial_paused(trial, running.worker)
+            return
         self._others.is_ours_again(trial)
         self._budget.count(trial)
-        self._searcher.tell(trial)
-        self._discard_checkpoints(trial)
+        self._checkpoints.discard(trial)
         self._observer.trial_ended(trial, running.worker)
         self._failures.count(trial)
+
+    def close_paused(self) -> None:
+        """Nothing more is trained: trials that are still paused end as pruned, with their best score so far."""
+        for trial in [*self._paused.values()]:
+            best = trial.best_epoch if trial.best_epoch in trial.reports else max(trial.reports)
+            closed = replace(trial, state=TrialState.PRUNED, score=trial.reports[best])
+            self._store.finish(closed, self._space)
+            del self._paused[trial.number]
+            self._searcher.tell(closed)
+            self._checkpoints.discard(closed)
+            self._observer.trial_ended(closed, worker=0)
 
     def died(self, running: RunningTrial, outcome: Outcome) -> None:
         """The worker of a trial was killed from outside: train the trial again, or record `outcome` if that was done
@@ -415,16 +437,6 @@ class Lifecycle:
         self._proposals += 1
         if self._proposals >= MOST_PROPOSALS:
             self._end_of_space()
-
-    def _discard_checkpoints(self, trial: Trial) -> None:
-        """A parent's checkpoint has served once its promotion has ended, a failed trial's never will."""
-        if trial.schedule.parent is not None:
-            self._checkpoint(trial.schedule.parent).unlink(missing_ok=True)
-        if trial.state is TrialState.FAILED:
-            self._checkpoint(trial.number).unlink(missing_ok=True)
-
-    def _checkpoint(self, number: int) -> Path:
-        return self._checkpoints / f"trial_{number:05d}.npz"
 
     def _trial_seed(self, number: int) -> int:
         """A promoted trial goes on with fresh shuffling; its weights come from the checkpoint."""

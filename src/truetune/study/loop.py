@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from truetune.errors import SearchStopped, TruetuneError
 from truetune.space import Hyperparameter, Value
-from truetune.study.lifecycle import Lifecycle, RunningTrial
+from truetune.study.lifecycle import Lifecycle
+from truetune.study.running import RunningTrial
 from truetune.study.workers import Worker, WorkerDied, Workers, raise_refusal
 from truetune.training import protocol
-from truetune.trial import TrialState
+from truetune.trial import Decision, TrialState
 
 if TYPE_CHECKING:
     from truetune.training.trial import Parts
@@ -33,6 +34,7 @@ def run_in_workers(lifecycle: Lifecycle, workers: Workers) -> None:
         for worker in workers.wait(WAIT_SECONDS):
             loop.hear(worker)
     lifecycle.interrupt(loop.running())
+    lifecycle.close_paused()
 
 
 class _Loop:
@@ -113,6 +115,12 @@ def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> prot
             return protocol.Reply(lifecycle.answer(running, message.hyperparameter))
         if isinstance(message, protocol.Built):
             return protocol.Reply(lifecycle.built(running, message.values, message.parameters, message.complete))
+        if isinstance(message, protocol.Resumed):
+            lifecycle.resumed(running, message.reports)
+            return protocol.Reply(None)
+        if isinstance(message, protocol.Note):
+            lifecycle.note(message.line)
+            return protocol.Reply(None)
         assert isinstance(message, protocol.Epoch), message
         return protocol.Reply(lifecycle.epoch(running, message.epoch, message.value))
     except TruetuneError as error:
@@ -132,7 +140,8 @@ def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, parts: Par
         elif lifecycle.waits_for_others:
             time.sleep(WAIT_SECONDS)
         else:
-            return
+            break
+    lifecycle.close_paused()
 
 
 class _DirectHost(protocol.Host):
@@ -145,5 +154,11 @@ class _DirectHost(protocol.Host):
     def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
         return self._lifecycle.built(self._running, values, parameters, complete)
 
-    def epoch(self, epoch: int, value: float) -> bool:
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        self._lifecycle.resumed(self._running, reports)
+
+    def epoch(self, epoch: int, value: float) -> Decision:
         return self._lifecycle.epoch(self._running, epoch, value)
+
+    def note(self, line: str) -> None:
+        self._lifecycle.note(line)

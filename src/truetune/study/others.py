@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from truetune.study.owner import Leases
 from truetune.study.store import Store
-from truetune.trial import Trial
+from truetune.trial import Trial, TrialState
 
 LOOK_SECONDS = 0.5
 """How often the record is read for what other processes did."""
@@ -28,7 +28,7 @@ class OtherProcesses:
         known = list(trials)
         self._ended = {t.number for t in known if t.state.is_finished}
         self._built = {t.number for t in known if t.is_built}
-        self.running = {t.number: t for t in known if not t.state.is_finished}
+        self.running = {t.number: t for t in known if t.state is TrialState.RUNNING}
         self._next_look = 0.0
 
     def look_at_once(self) -> None:
@@ -52,6 +52,8 @@ class OtherProcesses:
             self.running.pop(trial.number, None)
             self._ended.add(trial.number)
             return True
+        if trial.state is TrialState.PAUSED:
+            return False
         self.running[trial.number] = trial
         is_news = trial.is_built and trial.number not in self._built
         if is_news:

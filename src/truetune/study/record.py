@@ -162,6 +162,8 @@ class Record:
         with self._transaction() as connection:
             if self._is_done(connection, trial_id, state):
                 return
+            if state.is_finished():
+                self._wake(connection, trial_id)
             self._require_ours(connection, trial_id)
             self._write_attributes(connection, trial_id, attributes)
             connection.execute(delete(_Values).where(_Values.c.trial_id == trial_id))
@@ -172,8 +174,21 @@ class Record:
             connection.execute(delete(_Reports).where(_Reports.c.trial_id == trial_id))
             if reports:
                 connection.execute(insert(_Reports), [_report(trial_id, *report) for report in reports.items()])
-            ended = {"state": state, "datetime_complete": _now()}
+            ended = {"state": state, "datetime_complete": _now() if state.is_finished() else None}
             connection.execute(update(_Trials).where(_Trials.c.trial_id == trial_id).values(ended))
+
+    def thaw(self, trial_id: int, thawed_at: int) -> None:
+        """A paused trial of ours runs again."""
+        with self._transaction() as connection:
+            self._wake(connection, trial_id)
+            self._require_ours(connection, trial_id)
+            self._write_attributes(connection, trial_id, {"thawed_at": thawed_at})
+
+    def _wake(self, connection: Connection, trial_id: int) -> None:
+        """Paused trials are Optuna's WAITING; only its searcher's process goes on with one."""
+        paused = (_Trials.c.trial_id == trial_id) & (_Trials.c.state == OptunaState.WAITING)
+        if connection.execute(update(_Trials).where(paused).values(state=OptunaState.RUNNING)).rowcount:
+            self._write_attributes(connection, trial_id, {OWNER: self._owner})
 
     def _is_done(self, connection: Connection, trial_id: int, state: OptunaState) -> bool:
         found = connection.scalar(select(_Trials.c.state).where(_Trials.c.trial_id == trial_id))

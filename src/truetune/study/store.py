@@ -33,16 +33,17 @@ Result = TypeVar("Result")
 
 STATES = {
     TrialState.RUNNING: OptunaState.RUNNING,
+    TrialState.PAUSED: OptunaState.WAITING,
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
     TrialState.FAILED: OptunaState.FAIL,
 }
-_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()} | {OptunaState.WAITING: TrialState.RUNNING}
+_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason")
+_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "thawed_at")
 _READ = (*_FIELDS, "attempt", "owner")
 
 
@@ -268,17 +269,30 @@ class Store:
         self._do(lambda: self._record.report(self._ids[number], epoch, value))
 
     def finish(self, trial: Trial, space: Space, history: Mapping[str, list[float]] | None = None) -> None:
-        """Record how a trial ended. Raises LostTrial."""
+        """Record how a trial ended, or that it is paused. Without a `history`, the one that is recorded stays.
+
+        Raises:
+            LostTrial: it is not ours any more.
+        """
         attributes = {
             **_attributes(trial),
             "hyperparameters": space.names(trial.values),
-            "history": dict(history or {}),
+            "history": self._history(trial.number) if history is None else dict(history),
         }
         attributes[_CHECKSUM] = _checksum(trial, {ATTEMPT: trial.attempt, **attributes})
         state = STATES[trial.state]
         self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, trial.reports, attributes))
         self._mine.discard(trial.number)
         self._open_numbers.discard(trial.number)
+
+    def _history(self, number: int) -> dict[str, list[float]]:
+        attributes = self._do(lambda: self._storage.get_trial_user_attrs(self._ids[number]))
+        return dict(attributes.get("history", {}))
+
+    def thaw(self, trial: Trial) -> None:
+        """Record that a paused trial of ours runs again."""
+        self._do(lambda: self._record.thaw(self._ids[trial.number], trial.thawed_at))
+        self._mine.add(trial.number)
 
     # Other processes
 

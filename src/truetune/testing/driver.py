@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from truetune.errors import TruetuneError
-from truetune.search.base import Pause, Searcher
+from truetune.search.base import Pause, Resume, Searcher
 from truetune.search.values import MAX_ATTEMPTS
 from truetune.space import Condition, Hyperparameter, Sampling, Space, Value
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.trial import Decision, Suggestion, Trial, TrialState
 
 Answer = Callable[[Hyperparameter], Value]
 
@@ -117,7 +117,7 @@ def trace(build: Build) -> Space:
 
 @dataclass
 class Simulation:
-    """The loop's calls to a searcher, with an objective in place of training.
+    """The loop's calls to a searcher, with an objective in place of training. Trials are not paused: `PAUSE` goes on.
 
     Attributes:
         space: grows when the builder asks for something new; a searcher that goes on needs all of it.
@@ -164,6 +164,7 @@ class Simulation:
             suggestion = self.searcher.ask(number, attempt)
             if isinstance(suggestion, Pause):
                 return suggestion
+            assert not isinstance(suggestion, Resume), f"{suggestion} was returned, and no trial is paused."
             values = self._answers(number, suggestion)
             if suggestion.schedule.parent is None and self._is_known(values):
                 self.searcher.retract(number)
@@ -209,7 +210,7 @@ class Simulation:
                 reports[epoch] = self.objective(names, epoch)
             except TrialFailure as failure:
                 return replace(trial, state=TrialState.FAILED, reports=reports, reason=str(failure))
-            if self.searcher.report(trial.number, epoch, reports[epoch]):
+            if self.searcher.report(trial.number, epoch, reports[epoch]) is Decision.STOP:
                 return self._ended(trial, TrialState.PRUNED, reports)
         return self._ended(trial, TrialState.COMPLETE, reports)
 

@@ -91,7 +91,7 @@ class TaskContract(abc.ABC):
         train, validation = preprocess(task.preprocessing, *parts)
         hp: Any = HyperParameters(fixed(values, missing="default"))
         model = build_model(task.hypermodel, hp)
-        return fit_model(task.hypermodel, hp, model, train, validation, epochs=1)
+        return fit_model(task.hypermodel, hp, model, train, validation, epochs=1, seed=0)
 
 
 def _turned(turn: int, hyperparameter: Hyperparameter) -> Value:

@@ -1,11 +1,17 @@
-"""A model, its optimizer and its progress in one `.npz`, so that training can go on later. Nothing is pickled."""
+"""A model, its optimizer and its progress in one file, so that training can go on later. Nothing is pickled.
+
+The file is a line that names the format, a line with the SHA-256 of all that follows, and an `.npz`: a file that was
+cut short or changed in a single bit is found out before anything of it is used.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +20,27 @@ import numpy as np
 from truetune.atomic import write_atomically
 from truetune.data.dataset import Array
 from truetune.errors import StudyError
+from truetune.training.fit import History
+
+MAGIC = b"truetune checkpoint 1\n"
+_HEAD = len(MAGIC) + 65
+"""Magic line, 64 hexadecimal digits, newline."""
 
 
 @dataclass
 class Progress:
-    """Where training stands.
+    """Where training stands after an epoch.
 
     Attributes:
-        epoch: epochs trained.
+        epoch: epochs trained, those of parents included.
         best_score, best_epoch: of the best epoch so far; None and 0 before the first.
-        wait: epochs since then.
+        wait: epochs since then, which early stopping counts.
         best_weights: `model.get_weights()` of that epoch.
+        reports: objective by epoch, of this trial alone.
+        history: logged values per epoch, of this trial alone.
+        seconds: training time of this trial so far.
+        pruned, paused: what the searcher decided after `epoch`.
+        owner: what the trial is (seed and values); a file of another trial is not gone on from.
     """
 
     epoch: int = 0
@@ -32,38 +48,88 @@ class Progress:
     best_epoch: int = 0
     wait: int = 0
     best_weights: list[Array] = field(default_factory=list)
+    reports: dict[int, float] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
+    seconds: float = 0.0
+    pruned: bool = False
+    paused: bool = False
+    owner: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:
-    """Write all variables of model (dropout's seed states included) and optimizer, and `progress`, atomically."""
+    """Write all variables of model (dropout's seed states included) and optimizer, and `progress`, atomically.
+
+    The optimizer's variables hold its learning rate, so one that a callback lowered stays lowered.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+    """
+    model.optimizer.build(model.trainable_variables)
     arrays = {f"model_{i}": np.asarray(v) for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer_{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
     arrays |= {f"best_{i}": w for i, w in enumerate(progress.best_weights)}
-    numbers = {name: value for name, value in asdict(progress).items() if name != "best_weights"}
+    numbers = {name: value for name, value in vars(progress).items() if name != "best_weights"}
     arrays["progress"] = np.frombuffer(json.dumps(numbers).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getbuffer()
+    digest = hashlib.sha256(content).hexdigest().encode() + b"\n"
+    write_atomically(path, b"".join((MAGIC, digest, content)), make_folder=True)
 
 
-def load_checkpoint(path: Path, model: Any) -> Progress:
-    """Put the saved state into a freshly built `model` of the same shape.
+def load_checkpoint(path: Path, model: Any, owner: Mapping[str, Any] | None = None) -> Progress:
+    """Put the saved state into a freshly built `model` of the same shape. After an error, `model` is as it was.
+
+    Args:
+        path: the file.
+        model: compiled; its optimizer may be unbuilt.
+        owner: what `Progress.owner` must be; None takes every trial's file, as a promotion takes its parent's.
 
     Raises:
-        StudyError: the file is damaged, or belongs to another model.
+        StudyError: the file is damaged, or belongs to another model or trial.
     """
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            model.optimizer.build(model.trainable_variables)
-            _assign(model.variables, _numbered(saved, "model"))
-            _assign(model.optimizer.variables, _numbered(saved, "optimizer"))
-            numbers = json.loads(saved["progress"].tobytes())
-            return Progress(**numbers, best_weights=_numbered(saved, "best"))
+        with np.load(io.BytesIO(_verified(path.read_bytes())), allow_pickle=False) as saved:
+            progress = _progress(saved)
+            values = [*_numbered(saved, "model"), *_numbered(saved, "optimizer")]
+        if owner is not None and progress.owner != owner:
+            raise ValueError(f"it belongs to a trial with {progress.owner}, not {dict(owner)}")
+        model.optimizer.build(model.trainable_variables)
+        _assign([*model.variables, *model.optimizer.variables], values)
+        return progress
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise StudyError(
             f"The checkpoint {path} cannot be loaded ({error}). Remove it; the trial is then trained from its start."
         ) from error
+
+
+def size_in_bytes(model: Any, progress: Progress) -> int:
+    """What a checkpoint of them takes, to within its small parts."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return sum(int(np.prod(v.shape)) * 4 for v in variables) + sum(w.nbytes for w in progress.best_weights)
+
+
+def as_parent(progress: Progress, owner: Mapping[str, Any]) -> Progress:
+    """What the promoted trial `owner` takes over: the training, without its parent's own record."""
+    kept = {name: getattr(progress, name) for name in ("epoch", "best_score", "best_epoch", "wait", "best_weights")}
+    return Progress(**kept, owner=owner)
+
+
+def _verified(content: bytes) -> memoryview:
+    """The `.npz` in `content`. Raises ValueError for a file that is not whole."""
+    whole = memoryview(content)
+    if not content.startswith(MAGIC):
+        raise ValueError("it does not begin as a checkpoint of this version does")
+    digest = hashlib.sha256(whole[_HEAD:]).hexdigest().encode() + b"\n"
+    if content[len(MAGIC) : _HEAD] != digest:
+        raise ValueError("its checksum does not fit: it was cut short or changed")
+    return whole[_HEAD:]
+
+
+def _progress(saved: Any) -> Progress:
+    numbers = json.loads(saved["progress"].tobytes())
+    numbers["reports"] = {int(epoch): value for epoch, value in numbers["reports"].items()}
+    return Progress(**numbers, best_weights=_numbered(saved, "best"))
 
 
 def _numbered(saved: Any, kind: str) -> list[Array]:
@@ -71,6 +137,14 @@ def _numbered(saved: Any, kind: str) -> list[Array]:
     return [saved[f"{kind}_{i}"] for i in range(sum(name.startswith(f"{kind}_") for name in saved.files))]
 
 
-def _assign(variables: Any, values: list[Array]) -> None:
-    for variable, value in zip(variables, values, strict=True):
+def _assign(variables: Iterable[Any], values: list[Array]) -> None:
+    """All or nothing, so that training from the start is possible with the same model afterwards."""
+    pairs = list(zip(variables, values, strict=True))
+    for variable, value in pairs:
+        expected = np.asarray(variable)
+        if (expected.shape, expected.dtype) != (value.shape, value.dtype):
+            raise ValueError(
+                f"a variable of shape {expected.shape}, {expected.dtype}, has shape {value.shape}, {value.dtype}, in it"
+            )
+    for variable, value in pairs:
         variable.assign(value)

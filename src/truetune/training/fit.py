@@ -13,6 +13,7 @@ import numpy as np
 from truetune.data.dataset import Dataset, named
 from truetune.errors import ObjectiveError
 from truetune.task import Preprocessing
+from truetune.training.rows import OrderedRows
 
 History = dict[str, list[float]]
 
@@ -63,6 +64,11 @@ def overrides_fit(hypermodel: Any) -> bool:
     return isinstance(hypermodel, kt.HyperModel) and type(hypermodel).fit is not kt.HyperModel.fit
 
 
+def fits_plainly(hypermodel: Any, model: Any) -> bool:
+    """Whether Keras' own `fit` trains this model, so that training is the same whether it is interrupted or not."""
+    return not overrides_fit(hypermodel) and getattr(model.fit, "__func__", None) is keras.Model.fit
+
+
 def planned_epochs(hp: Any, epochs: int) -> int:
     """The builder's own `epochs`, where it tunes them."""
     return int(hp.values.get("epochs", epochs))
@@ -76,30 +82,33 @@ def fit_model(
     validation: Dataset | None,
     *,
     epochs: int,
+    seed: int,
     initial_epoch: int = 0,
     callbacks: Sequence[Any] = (),
 ) -> History:
     """Fit `model` for `epochs` (cumulative) with the batch size that `hp` says.
 
-    A `HyperModel.fit` of the user's own gets the same arguments as under KerasTuner, so `batch_size` is left to it.
+    The order of rows follows from `seed` and the epoch, so that an epoch can be repeated (see `rows`). A
+    `HyperModel.fit` of the user's own gets arrays, and the same arguments as under KerasTuner, so `batch_size` is
+    left to it; a model class with a `fit` of its own gets arrays too. What these do between epochs is unknown, so
+    they cannot be taken up again inside: a killed one starts from its beginning, with the same seed.
 
     Returns:
         The logged values per epoch. A `fit` that returns a number counts as one epoch of `default_objective`.
     """
-    arguments: dict[str, Any] = {
-        "epochs": epochs,
-        "initial_epoch": initial_epoch,
-        "callbacks": list(callbacks),
-        "verbose": 0,
-    }
+    arguments: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0}
     if validation is not None:
         arguments["validation_data"] = (_given(validation.X), _given(validation.y))
-    if not overrides_fit(hypermodel):
-        arguments["batch_size"] = int(hp.values.get("batch_size", DEFAULT_BATCH_SIZE))
-    x, y = _given(train.X), _given(train.y)
     if overrides_fit(hypermodel):
-        return as_history(hypermodel.fit(hp, model, x, y, **arguments))
-    return as_history(model.fit(x, y, **arguments))
+        arguments["callbacks"] = list(callbacks)
+        return as_history(hypermodel.fit(hp, model, _given(train.X), _given(train.y), **arguments))
+    batch_size = int(hp.values.get("batch_size", DEFAULT_BATCH_SIZE))
+    if not fits_plainly(hypermodel, model):
+        arguments |= {"callbacks": list(callbacks), "batch_size": batch_size}
+        return as_history(model.fit(_given(train.X), _given(train.y), **arguments))
+    rows = OrderedRows(train, batch_size, seed)
+    arguments |= {"callbacks": [rows, *callbacks], "validation_batch_size": batch_size, "shuffle": False}
+    return as_history(model.fit(rows.batches, **arguments))
 
 
 def as_history(result: Any) -> History:

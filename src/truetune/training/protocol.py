@@ -10,7 +10,7 @@ from typing import Any
 
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Objective, Preprocessing
-from truetune.trial import Schedule, TrialState
+from truetune.trial import Decision, Schedule, TrialState
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,19 @@ class Request:
         number: of the trial.
         seed: of its weights, shuffling and dropout.
         schedule: how long, and what it continues.
-        load_from: the parent's checkpoint; None for a fresh model.
-        save_to: where to leave a checkpoint for a later promotion; None where none is needed.
+        checkpoint: this trial's own file: gone on from where it exists, and written on the way; None for neither.
+        load_from: the parent's checkpoint, for a trial without one of its own; None for a fresh model.
+        keep: leave a checkpoint at the end, because the trial may be promoted.
+        thawed_at: the epoch after which a paused trial is taken up again; 0 for one that was never paused.
     """
 
     number: int
     seed: int
     schedule: Schedule = field(default_factory=Schedule)
+    checkpoint: Path | None = None
     load_from: Path | None = None
-    save_to: Path | None = None
+    keep: bool = False
+    thawed_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,16 @@ class Host(abc.ABC):
         """
 
     @abc.abstractmethod
-    def epoch(self, epoch: int, value: float) -> bool:
-        """The objective after `epoch` (1 is the first); True: stop, this trial is hopeless."""
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        """Training goes on from a checkpoint; `reports` are the objective by epoch until there."""
+
+    @abc.abstractmethod
+    def epoch(self, epoch: int, value: float) -> Decision:
+        """The objective after `epoch` (1 is the first), and what is to become of the trial."""
+
+    @abc.abstractmethod
+    def note(self, line: str) -> None:
+        """Something that a person should read."""
 
 
 # Supervisor to worker
@@ -104,7 +116,10 @@ class TimeEpoch:
 
 @dataclass(frozen=True)
 class Reply:
-    """To `AskValue` (a value), `Built` (go on?) and `Epoch` (stop?). `error` carries a refusal of the supervisor."""
+    """To `AskValue` (a value), `Built` (go on?) and `Epoch` (a `Decision`); None to `Resumed` and `Note`.
+
+    `error` carries a refusal of the supervisor.
+    """
 
     value: Any
     error: Exception | None = None
@@ -130,6 +145,18 @@ class Built:
     values: Mapping[str, Value]
     parameters: int
     complete: bool
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Training goes on from a checkpoint that has these reports."""
+
+    reports: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Note:
+    line: str
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
 from truetune.data.dataset import Dataset
-from truetune.errors import ObjectiveError, TruetuneError
+from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.task import Objective
-from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from truetune.training.checkpoint import Progress
+from truetune.training.checkpoint_times import CheckpointTimes
 from truetune.training.fit import (
     History,
     build_model,
     fit_model,
+    fits_plainly,
     overrides_fit,
     planned_epochs,
     seed_everything,
 )
 from truetune.training.measured import check_built
 from truetune.training.protocol import Host, Outcome, Request, TrainingTask
+from truetune.training.take_up import Beginning, take_up
+from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, never_logged
 from truetune.trial import TrialState
 
 
@@ -40,30 +42,47 @@ class Parts:
 def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) -> Outcome | None:
     """Build, train and score one trial; None when `host` knows its values already.
 
+    A trial that was killed goes on from its checkpoint, where there is one, and ends as it would have ended
+    undisturbed: on a CPU, bit for bit. Where the user's own `fit` trains, it starts from its beginning.
+
     An exception of the user's code becomes a failed outcome; a `TruetuneError` (bad input, or a refusal of the
     supervisor) passes through, and so does a defect of ours outside the user's code.
     """
     seed_everything(request.seed)
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     hp = HyperParameters(host.answer)
     try:
         model = _declare_and_build(task.hypermodel, hp)
     except TruetuneError:
         raise
     except Exception as error:
-        return _failed(error, "build", started)
+        return _failed(error, "build", stopwatch)
     check_built(model, hp.values, task.hypermodel)
     if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
         return None
-    progress = load_checkpoint(request.load_from, model) if request.load_from else Progress()
-    watch = TrialCallback(task, host, progress)
+    beginning = take_up(model, request, hp.values, host, fits_plainly(task.hypermodel, model))
+    stopwatch.before = beginning.progress.seconds
+    watch = TrialCallback(task, host, beginning.progress, _course(task, request, hp, model, beginning, stopwatch))
     try:
         outcome = _train(task, parts, request, hp, model, watch)
     except TruetuneError:
         raise
     except Exception as error:
-        return _failed(error, "fit", started, epochs=watch.progress.epoch)
-    return _with_seconds(outcome, started)
+        return _failed(error, "fit", stopwatch, epochs=watch.progress.epoch)
+    return replace(outcome, seconds=stopwatch.seconds)
+
+
+def _course(
+    task: TrainingTask, request: Request, hp: HyperParameters, model: Any, beginning: Beginning, stopwatch: Stopwatch
+) -> Course:
+    return Course(
+        initial_epoch=beginning.initial_epoch,
+        last_epoch=request.schedule.epochs or planned_epochs(hp, task.epochs),
+        resumable=fits_plainly(task.hypermodel, model),
+        keep=request.keep,
+        times=CheckpointTimes(request.checkpoint),
+        stopwatch=stopwatch,
+    )
 
 
 def _declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
@@ -81,30 +100,52 @@ def _declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
 def _train(
     task: TrainingTask, parts: Parts, request: Request, hp: HyperParameters, model: Any, watch: TrialCallback
 ) -> Outcome:
-    epochs = request.schedule.epochs or planned_epochs(hp, task.epochs)
+    progress, course = watch.progress, watch.course
+    if _is_still_paused(progress, request) or _ended_before(progress, course, task.patience):
+        return _outcome(model, progress, progress.history)
+    progress.paused = False
     history = fit_model(
         task.hypermodel,
         hp,
         model,
         parts.train,
         parts.validation,
-        epochs=epochs,
-        initial_epoch=request.schedule.initial_epoch,
+        epochs=course.last_epoch,
+        seed=request.seed,
+        initial_epoch=course.initial_epoch,
         callbacks=[watch],
     )
+    if course.resumable:
+        history = progress.history  # of the epochs before an interruption too
     if watch.error is not None:
         raise watch.error
     if watch.failure:
-        return Outcome(TrialState.FAILED, epochs=watch.progress.epoch, history=history, reason=watch.failure)
+        return Outcome(TrialState.FAILED, epochs=progress.epoch, history=history, reason=watch.failure)
     if not watch.has_recorded:
-        return _scored_from_history(task.objective, history, watch.progress.epoch)
-    if request.save_to is not None:
-        save_checkpoint(request.save_to, model, watch.progress)
-    if watch.progress.best_weights:
-        model.set_weights(watch.progress.best_weights)
-    state = TrialState.PRUNED if watch.pruned else TrialState.COMPLETE
-    best = watch.progress
-    return Outcome(state, best.best_score, best.epoch, best.best_epoch, history=history)
+        return _scored_from_history(task.objective, history, progress.epoch)
+    if course.keep and not course.resumable:
+        course.times.write(model, progress)
+    return _outcome(model, progress, history)
+
+
+def _is_still_paused(progress: Progress, request: Request) -> bool:
+    """It was killed after it was told to pause, and before that was recorded."""
+    return progress.paused and progress.epoch > request.thawed_at
+
+
+def _ended_before(progress: Progress, course: Course, patience: int | None) -> bool:
+    """It was killed after its last epoch; a parent's early stop does not end the promoted trial."""
+    return bool(progress.reports) and is_over(progress, course.last_epoch, patience)
+
+
+def _outcome(model: Any, progress: Progress, history: History) -> Outcome:
+    """Of what was recorded; `model` gets the weights that the score belongs to, unless it goes on later."""
+    if progress.paused:
+        state = TrialState.PAUSED
+    else:
+        state = TrialState.PRUNED if progress.pruned else TrialState.COMPLETE
+        model.set_weights(progress.best_weights)
+    return Outcome(state, progress.best_score, progress.epoch, progress.best_epoch, history=history)
 
 
 def _scored_from_history(objective: Objective, history: History, epochs_seen: int) -> Outcome:
@@ -125,67 +166,17 @@ def _scored_from_history(objective: Objective, history: History, epochs_seen: in
     return Outcome(TrialState.COMPLETE, values[best], epochs, best_epoch, history=history)
 
 
-def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
-    return ObjectiveError(
-        f"The objective '{objective.name}' was never logged. Received metrics: {', '.join(sorted(logs)) or 'none'}. "
-        "Pass one of these as the objective, or add the metric in `compile`."
-    )
-
-
-class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports every epoch, keeps the best weights, and ends a trial that diverged, stalled or was pruned."""
-
-    def __init__(self, task: TrainingTask, host: Host, progress: Progress) -> None:
-        super().__init__()
-        self.progress = progress
-        self.failure = ""
-        self.pruned = False
-        self.has_recorded = False
-        self.error: TruetuneError | None = None
-        self._objective = task.objective
-        self._patience = task.patience
-        self._host = host
-        self._may_log_later = overrides_fit(task.hypermodel)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        self.progress.epoch = epoch + 1
-        if self._objective.name not in values and not self._may_log_later:
-            self.error = never_logged(self._objective, values)
-            self._stop()
-            return
-        broken = [name for name in ("loss", self._objective.name) if not math.isfinite(values.get(name, 0.0))]
-        if broken:
-            self.failure = f"{broken[0]} became {values[broken[0]]} in epoch {epoch + 1}"
-            self._stop()
-            return
-        if self._objective.name in values:
-            self._record(epoch + 1, values[self._objective.name])
-
-    def _record(self, epoch: int, value: float) -> None:
-        self.has_recorded = True
-        if self._objective.is_better(value, self.progress.best_score):
-            self.progress.best_score, self.progress.best_epoch, self.progress.wait = value, epoch, 0
-            self.progress.best_weights = self.model.get_weights()
-        else:
-            self.progress.wait += 1
-        if self._host.epoch(epoch, value):
-            self.pruned = True
-            self._stop()
-        elif self._patience is not None and self.progress.wait >= self._patience:
-            self._stop()
-
-    def _stop(self) -> None:
-        self.model.stop_training = True
-
-
-def _failed(error: Exception, stage: str, started: float, epochs: int = 0) -> Outcome:
+def _failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) -> Outcome:
     """The reason in one line; the traceback from the user's own frame on."""
     frames = traceback.format_exception(type(error), error, _user_frames(error))
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    seconds = time.perf_counter() - started
-    text = "".join(frames)
-    return Outcome(TrialState.FAILED, epochs=epochs, seconds=seconds, reason=reason, stage=stage, traceback=text)
+    return Outcome(
+        TrialState.FAILED,
+        epochs=epochs,
+        seconds=stopwatch.seconds,
+        reason=f"{type(error).__name__}: {error}".splitlines()[0],
+        stage=stage,
+        traceback="".join(frames),
+    )
 
 
 def _user_frames(error: Exception) -> Any:
@@ -193,9 +184,3 @@ def _user_frames(error: Exception) -> Any:
     while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("truetune.training"):
         frame = frame.tb_next
     return frame or error.__traceback__
-
-
-def _with_seconds(outcome: Outcome, started: float) -> Outcome:
-    from dataclasses import replace
-
-    return replace(outcome, seconds=time.perf_counter() - started)

@@ -23,6 +23,7 @@ from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Value
 from truetune.training import protocol
 from truetune.training.tensorflow_start import prepare_environment
+from truetune.trial import Decision
 
 if TYPE_CHECKING:
     from truetune.training.trial import Parts
@@ -143,8 +144,15 @@ class _PipeHost(protocol.Host):
     def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
         return bool(self._ask(protocol.Built(values, parameters, complete)))
 
-    def epoch(self, epoch: int, value: float) -> bool:
-        return bool(self._ask(protocol.Epoch(epoch, value)))
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        self._ask(protocol.Resumed(reports))
+
+    def epoch(self, epoch: int, value: float) -> Decision:
+        decision: Decision = self._ask(protocol.Epoch(epoch, value))
+        return decision
+
+    def note(self, line: str) -> None:
+        self._ask(protocol.Note(line))
 
     def _ask(self, message: object) -> Any:
         self._connection.send(message)

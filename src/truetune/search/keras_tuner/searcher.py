@@ -12,7 +12,7 @@ from truetune.search.keras_tuner.oracle import trial_id
 from truetune.search.keras_tuner.project import Project
 from truetune.search.values import MAX_ATTEMPTS, first_value
 from truetune.space import Hyperparameter, Value
-from truetune.trial import Schedule, Suggestion, Trial
+from truetune.trial import Decision, Schedule, Suggestion, Trial
 
 PAUSES = {"IDLE": Pause.WAIT, "STOPPED": Pause.EXHAUSTED}
 
@@ -69,9 +69,9 @@ class KerasTunerSearcher(Searcher):
         self.oracle.start(number)
         self._save(number)
 
-    def report(self, number: int, epoch: int, value: float) -> bool:
+    def report(self, number: int, epoch: int, value: float) -> Decision:
         """KerasTuner's oracles learn from whole trials and prune none."""
-        return False
+        return Decision.GO_ON
 
     def tell(self, trial: Trial) -> None:
         self.oracle.close(trial)

@@ -1,0 +1,38 @@
+"""A trial that is proposed, built or trained just now."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from truetune.space import Value
+from truetune.trial import Suggestion, Trial
+
+
+@dataclass
+class RunningTrial:
+    """One trial on its way.
+
+    Attributes:
+        number: 0, 1, ….
+        suggestion: what the searcher proposed, or what an interrupted trial had.
+        worker: who trains it.
+        answers: by key, all that the builder was told.
+        trial: what is recorded; None until the model is built.
+        earlier: the interrupted trial that is trained anew, if this is one.
+        attempt: how often it was started anew.
+        began: on the monotonic clock, for a trial whose worker cannot say how long it took.
+        foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
+        lost: another process trains it by now.
+    """
+
+    number: int
+    suggestion: Suggestion
+    worker: int
+    answers: dict[str, Value] = field(default_factory=dict)
+    trial: Trial | None = None
+    earlier: Trial | None = None
+    attempt: int = 0
+    began: float = field(default_factory=time.monotonic)
+    foreseen: dict[str, Value] = field(default_factory=dict)
+    lost: bool = False

@@ -1,0 +1,130 @@
+"""What is done after every epoch of a trial: report, keep the best weights, decide, write a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from truetune.errors import ObjectiveError, TruetuneError
+from truetune.task import Objective
+from truetune.training.checkpoint import Progress
+from truetune.training.checkpoint_times import CheckpointTimes
+from truetune.training.protocol import Host, TrainingTask
+from truetune.trial import Decision
+
+
+@dataclass
+class Stopwatch:
+    """Seconds a trial has taken, those before an interruption included."""
+
+    before: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.started
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a trial's callback steers by.
+
+    Attributes:
+        initial_epoch: the first epoch to train; 0 is the very first.
+        last_epoch: epochs to train to, cumulative.
+        resumable: Keras' own `fit` trains, so that a checkpoint can be gone on from.
+        keep: leave a checkpoint at the end.
+        times: writes the checkpoints.
+        stopwatch: of the trial.
+    """
+
+    initial_epoch: int
+    last_epoch: int
+    resumable: bool
+    keep: bool
+    times: CheckpointTimes
+    stopwatch: Stopwatch
+
+
+def is_over(progress: Progress, last_epoch: int, patience: int | None) -> bool:
+    """Whether nothing is left to train."""
+    return progress.pruned or progress.epoch >= last_epoch or has_stalled(progress, patience)
+
+
+def has_stalled(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and progress.wait >= patience
+
+
+def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
+    return ObjectiveError(
+        f"The objective '{objective.name}' was never logged. Received metrics: {', '.join(sorted(logs)) or 'none'}. "
+        "Pass one of these as the objective, or add the metric in `compile`."
+    )
+
+
+class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports every epoch, keeps the best weights, and ends a trial that diverged, stalled, was pruned or paused."""
+
+    def __init__(self, task: TrainingTask, host: Host, progress: Progress, course: Course) -> None:
+        super().__init__()
+        self.progress = progress
+        self.failure = ""
+        self.error: TruetuneError | None = None
+        self._objective, self._patience = task.objective, task.patience
+        self._host, self.course = host, course
+        self._may_log_later = not course.resumable
+
+    @property
+    def has_recorded(self) -> bool:
+        return bool(self.progress.reports)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self.progress.epoch = epoch + 1
+        for name, value in values.items():
+            self.progress.history.setdefault(name, []).append(value)
+        if self._objective.name not in values and not self._may_log_later:
+            self.error = never_logged(self._objective, values)
+            self._stop()
+            return
+        broken = [name for name in ("loss", self._objective.name) if not math.isfinite(values.get(name, 0.0))]
+        if broken:
+            self.failure = f"{broken[0]} became {values[broken[0]]} in epoch {epoch + 1}"
+            self._stop()
+            return
+        if self._objective.name in values:
+            self._record(epoch + 1, values[self._objective.name])
+
+    def _record(self, epoch: int, value: float) -> None:
+        progress = self.progress
+        progress.reports[epoch] = value
+        if self._objective.is_better(value, progress.best_score):
+            progress.best_score, progress.best_epoch, progress.wait = value, epoch, 0
+            progress.best_weights = self.model.get_weights()
+        else:
+            progress.wait += 1
+        decision = self._host.epoch(epoch, value)
+        progress.pruned = decision is Decision.STOP
+        stops = progress.pruned or has_stalled(progress, self._patience)
+        if self.course.resumable:
+            over = stops or epoch >= self.course.last_epoch
+            progress.paused = decision is Decision.PAUSE and not over
+            self._save(over)
+        if stops or progress.paused:
+            self._stop()
+
+    def _save(self, over: bool) -> None:
+        """In the callback, not after `fit`: an optimizer that averages weights overwrites them when `fit` ends."""
+        self.progress.seconds = self.course.stopwatch.seconds
+        if self.progress.paused or (over and self.course.keep):
+            self.course.times.write(self.model, self.progress)
+        elif not over:
+            self.course.times.epoch_ended(self.model, self.progress)
+
+    def _stop(self) -> None:
+        self.model.stop_training = True

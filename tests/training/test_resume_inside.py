@@ -1,0 +1,262 @@
+"""A trial that was killed goes on from its checkpoint and ends as the undisturbed one did, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from truetune.data.dataset import Dataset
+from truetune.task import Objective
+from truetune.training.protocol import Host, Request, TrainingTask
+from truetune.trial import Decision, Schedule, TrialState
+
+pytestmark = pytest.mark.tensorflow
+
+EPOCHS = 4
+LOSS = Objective("val_loss", "min")
+
+
+class Supervisor(Host):
+    """Answers with the defaults. When epoch `kill_at` is reported, an exception that nothing catches ends the trial."""
+
+    def __init__(self, kill_at=None, pause_at=None, stop_at=None):
+        self.kill_at, self.pause_at, self.stop_at = kill_at, pause_at, stop_at
+        self.reports, self.known, self.notes = {}, None, []
+
+    def answer(self, hyperparameter):
+        return hyperparameter.default
+
+    def built(self, values, parameters, complete):
+        return True
+
+    def resumed(self, reports):
+        self.known = dict(reports)
+        self.reports |= reports
+
+    def epoch(self, epoch, value):
+        self.reports[epoch] = value
+        if epoch == self.kill_at:
+            raise KeyboardInterrupt
+        if epoch == self.stop_at:
+            return Decision.STOP
+        return Decision.PAUSE if epoch == self.pause_at else Decision.GO_ON
+
+    def note(self, line):
+        self.notes.append(line)
+
+
+kept = []
+"""The models that `build` made."""
+
+
+def build(hp):
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, "relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.4),
+            keras.layers.GaussianNoise(0.1),
+            keras.layers.Dense(2, "softmax"),
+        ]
+    )
+    rate = hp.Float("learning_rate", 1e-4, 10.0, sampling="log", default=0.05)
+    hp.Int("batch_size", 4, 32, default=8)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    kept.append(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def parts():
+    from truetune.training.trial import Parts
+
+    rng = np.random.default_rng(3)
+    y = np.tile([0, 1], 35)
+    data = Dataset(rng.normal(size=(70, 4)) + y[:, None], y)
+    return Parts(data.take(np.arange(50)), data.take(np.arange(50, 70)))
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_is_written(monkeypatch):
+    """These epochs take milliseconds; whether one is written is `test_checkpoint_times`' question."""
+    monkeypatch.setattr("truetune.training.checkpoint_times.SECONDS_BETWEEN", 0)
+
+
+def train(parts, path, host=None, epochs=EPOCHS, patience=None, seed=99, **request):
+    from truetune.training.trial import run_trial
+
+    kept.clear()
+    task = TrainingTask(build, LOSS, epochs, patience, None)
+    return run_trial(task, parts, Request(4, seed, checkpoint=path, **request), host or Supervisor())
+
+
+def killed_at(epoch, parts, path, **more):
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, path, Supervisor(kill_at=epoch), **more)
+
+
+def weights():
+    """All that a model holds: weights, statistics, states of dropout, optimizer."""
+    model = kept[0]
+    return [np.asarray(v) for v in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def without_seconds(outcome):
+    return replace(outcome, seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(parts):
+    host = Supervisor()
+    outcome = train(parts, None, host)
+    return without_seconds(outcome), host.reports, weights()
+
+
+@pytest.mark.parametrize("epoch", range(1, EPOCHS + 1))
+def test_killed_at_every_epoch_it_ends_as_the_undisturbed_one(parts, undisturbed, tmp_path, epoch):
+    outcome, reports, end = undisturbed
+    path = tmp_path / "trial.npz"
+    killed_at(epoch, parts, path)
+    assert path.exists() == (epoch > 1)
+    host = Supervisor()
+    again = train(parts, path, host)
+    assert host.known == ({e: reports[e] for e in range(1, epoch)} if epoch > 1 else None)
+    assert host.reports == reports
+    assert without_seconds(again) == outcome
+    assert_same(weights(), end)
+    assert host.notes == []
+
+
+def test_killed_again_and_again(parts, undisturbed, tmp_path):
+    for epoch in range(2, EPOCHS + 1):
+        killed_at(epoch, parts, tmp_path / "trial.npz")
+    again = train(parts, tmp_path / "trial.npz")
+    assert without_seconds(again) == undisturbed[0]
+    assert_same(weights(), undisturbed[2])
+
+
+def test_patience_goes_on_where_it_stood(parts, tmp_path):
+    """A rate at which nothing improves for long: the stop must come at the same epoch."""
+    settings = {"epochs": 40, "patience": 3}
+    whole = train(parts, None, **settings)
+    end = weights()
+    assert whole.epochs == whole.best_epoch + 3 < 40
+    killed_at(whole.epochs - 1, parts, tmp_path / "trial.npz", **settings)
+    again = train(parts, tmp_path / "trial.npz", **settings)
+    assert without_seconds(again) == without_seconds(whole)
+    assert_same(weights(), end)
+
+
+@pytest.mark.parametrize("ending", [{}, {"stop_at": 3}])
+def test_a_trial_killed_after_its_last_epoch_trains_nothing_more(parts, tmp_path, ending):
+    path = tmp_path / "trial.npz"
+    whole = train(parts, path, Supervisor(**ending), keep=True)
+    end = kept[0].get_weights()
+    host = Supervisor(kill_at=1)
+    again = train(parts, path, host, keep=True)
+    assert without_seconds(again) == without_seconds(whole)
+    assert again.state is (TrialState.PRUNED if ending else TrialState.COMPLETE)
+    assert_same(kept[0].get_weights(), end)
+    assert host.known == host.reports
+
+
+# Damage
+
+
+@pytest.mark.parametrize("damage", ["truncated", "another trial's"])
+def test_without_a_usable_checkpoint_it_trains_from_its_start_and_says_so(parts, undisturbed, tmp_path, damage):
+    path = tmp_path / "trial.npz"
+    killed_at(3, parts, path, seed=99 if damage == "truncated" else 98)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:600])
+    host = Supervisor()
+    again = train(parts, path, host)
+    assert host.known is None
+    assert len(host.notes) == 1
+    assert "Trial 4 does without trial.npz, which cannot be used" in host.notes[0]
+    assert without_seconds(again) == undisturbed[0]
+    assert_same(weights(), undisturbed[2])
+
+
+def test_a_promotion_of_a_damaged_parent_trains_all_of_its_epochs(parts, tmp_path):
+    parent = tmp_path / "parent.npz"
+    parent.write_bytes(b"nothing of use")
+    host = Supervisor()
+    outcome = train(parts, None, host, load_from=parent, schedule=Schedule(epochs=4, initial_epoch=2, parent=0))
+    assert sorted(host.reports) == [1, 2, 3, 4]
+    assert (outcome.epochs, len(host.notes)) == (4, 1)
+
+
+def test_a_killed_promotion_goes_on_from_its_own_checkpoint(parts, tmp_path):
+    parent, own = tmp_path / "parent.npz", tmp_path / "own.npz"
+    train(parts, parent, epochs=1, keep=True)
+    settings = {"load_from": parent, "schedule": Schedule(epochs=4, initial_epoch=1, parent=0)}
+    whole = train(parts, None, **settings)
+    end = weights()
+    killed_at(4, parts, own, **settings)
+    host = Supervisor()
+    again = train(parts, own, host, **settings)
+    assert list(host.known) == [2, 3]
+    assert sorted(host.reports) == [2, 3, 4]
+    assert without_seconds(again) == without_seconds(whole)
+    assert len(again.history["loss"]) == 3
+    assert_same(weights(), end)
+
+
+# Pauses
+
+
+def test_a_paused_trial_goes_on_much_later(parts, undisturbed, tmp_path):
+    path = tmp_path / "trial.npz"
+    paused = train(parts, path, Supervisor(pause_at=2))
+    assert (paused.state, paused.epochs) == (TrialState.PAUSED, 2)
+    train(parts, tmp_path / "other.npz", epochs=2)  # something else in between
+    again = train(parts, path, thawed_at=2)
+    assert without_seconds(again) == undisturbed[0]
+    assert_same(weights(), undisturbed[2])
+
+
+def test_a_trial_killed_before_its_pause_was_recorded_is_paused(parts, tmp_path):
+    path = tmp_path / "trial.npz"
+    paused = train(parts, path, Supervisor(pause_at=2))
+    again = train(parts, path, Supervisor(kill_at=3))
+    assert without_seconds(again) == without_seconds(paused)
+
+
+def test_nothing_is_paused_after_its_last_epoch(parts, tmp_path):
+    assert train(parts, tmp_path / "trial.npz", Supervisor(pause_at=EPOCHS)).state is TrialState.COMPLETE
+
+
+# A fit of the user's own
+
+
+def test_a_fit_of_the_users_own_starts_from_its_beginning(parts, tmp_path):
+    import keras_tuner as kt
+
+    from truetune.training.trial import run_trial
+
+    class Own(kt.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            return model.fit(*args, **kwargs)
+
+    task = TrainingTask(Own(), LOSS, 3, None, None)
+    request = Request(4, 99, checkpoint=tmp_path / "trial.npz")
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(task, parts, request, Supervisor(kill_at=3))
+    assert not request.checkpoint.exists()
+    host = Supervisor(pause_at=2)
+    assert run_trial(task, parts, request, host).state is TrialState.COMPLETE
+    assert sorted(host.reports) == [1, 2, 3]
