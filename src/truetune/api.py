@@ -44,7 +44,8 @@ def tune(
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `workers`, `seed`, `study_name`, `storage`,
-            `directory`, `fresh`, `pruner`, `grid_points`, `config`, `searcher`.
+            `directory`, `fresh`, `pruner`, `grid_points`, `config`, `searcher`, `gpus`, `worker_memory`,
+            `max_parameters`.
 
     Raises:
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
@@ -179,7 +180,7 @@ class Session:
     def search(self) -> None:
         """Run trials until the budget is used."""
         self.prepare_data()
-        if self.options.workers == 0:
+        if self.options.worker_count == 0:
             self._search_in_process()
         else:
             self._search_in_workers()
@@ -222,14 +223,14 @@ class Session:
         from truetune.study.workers import Workers, threads_per_worker
         from truetune.training.worker import WorkerSettings
 
-        count = max(1, self.options.workers)
+        count = max(1, self.options.worker_count)
         settings = WorkerSettings(
             task=cloudpickle.dumps(self.training_task()),
             data=self.place.data.absolute(),
             threads=threads_per_worker(count),
             log=self.place.folder.absolute() / "worker.log",
         )
-        workers = Workers(count, settings)
+        workers = Workers(count, settings, self.options.memory_limit, self.options.gpus)
         try:
             yield workers
         finally:
@@ -251,6 +252,7 @@ class Session:
             seed=self.options.seed,
             checkpoints=self.place.checkpoints,
             observer=self.observer,
+            max_parameters=self.options.max_parameters,
         )
 
     def _open_meta(self, space: Space) -> None:

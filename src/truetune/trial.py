@@ -8,6 +8,14 @@ from enum import StrEnum
 
 from truetune.space import Value
 
+OUT_OF_MEMORY = "out of memory"
+KILLED = "killed"
+TIMEOUT = "timeout"
+ERROR = "error"
+CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
+"""What a failed trial failed of: its model was too large, somebody ended its worker, it took too long, or anything
+else. Empty for a trial that did not fail."""
+
 
 class TrialState(StrEnum):
     """Where a trial stands. `FAILED` covers crashes, exceptions and non-finite losses; `reason` says which."""
@@ -63,6 +71,7 @@ class Trial:
         seconds: training time of this trial alone.
         parameters: number of weights of the model.
         reason: why it failed, in one line.
+        cause: one of `CAUSES`; searchers learn from it.
         attempt: how often this trial was started anew after its supervisor died.
     """
 
@@ -79,3 +88,4 @@ class Trial:
     parameters: int = 0
     reason: str = ""
     attempt: int = 0
+    cause: str = ""

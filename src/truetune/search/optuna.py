@@ -12,6 +12,7 @@ from optuna.trial import TrialState as OptunaState
 
 from truetune.search.base import Pause, Searcher, SearchProblem
 from truetune.search.distributions import Encoding, encoding
+from truetune.search.infeasible import is_infeasible
 from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
 from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
 from truetune.seeds import derive_seed
@@ -122,12 +123,23 @@ class TPESearcher(Searcher):
     def tell(self, trial: Trial) -> None:
         self._forget(trial.number)
         score = final_score(trial)
-        if score is None:
+        if is_infeasible(trial):
+            self._tell_infeasible(trial.number)
+        elif score is None:
             self._study.tell(self._numbers[trial.number], state=OptunaState.FAIL)
         elif trial.state is TrialState.PRUNED:
             self._study.tell(self._numbers[trial.number], state=OptunaState.PRUNED)
         else:
             self._study.tell(self._numbers[trial.number], score)
+
+    def _tell_infeasible(self, number: int) -> None:
+        """A trial that ran out of memory violates a constraint, so that TPE moves away from it.
+
+        The sampler leaves failed trials out; it sorts pruned ones with a violated constraint among the bad ones,
+        behind all others. The attribute is the one that `optuna.trial.Trial.set_constraint` writes.
+        """
+        self._storage.set_trial_system_attr(self._frozen(number)._trial_id, "constraints:memory", 1.0)
+        self._study.tell(self._numbers[number], state=OptunaState.PRUNED)
 
     def restore(self, trials: Sequence[Trial]) -> None:
         for trial in trials:

@@ -17,12 +17,18 @@ from truetune.search.base import Pause, Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.events import Observer
+from truetune.study.feasible import Feasibility, explained
 from truetune.study.store import Store
-from truetune.training.protocol import Outcome, Request
-from truetune.trial import Suggestion, Trial, TrialState
+from truetune.training.protocol import Declined, Outcome, Request
+from truetune.trial import OUT_OF_MEMORY, Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
 """Proposals in a row that were all trained before; after so many the space counts as used up."""
+
+MOST_REFUSALS = 1000
+"""Likewise, of models that are too large counted in. A grid may hold many of them in a row."""
+
+REPEATED, TOO_LARGE = "repeated", "too large"
 
 MOST_ATTEMPTS = 5
 """How often a trial is started anew after the supervisor died while it ran."""
@@ -43,6 +49,7 @@ class RunningTrial:
         earlier: the interrupted trial that is trained anew, if this is one.
         began: on the monotonic clock, for a trial whose worker cannot say how long it took.
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
+        refused: why the proposal is not trained, which is still to be retracted; empty while nothing speaks against it.
     """
 
     number: int
@@ -53,6 +60,7 @@ class RunningTrial:
     earlier: Trial | None = None
     began: float = field(default_factory=time.monotonic)
     foreseen: dict[str, Value] = field(default_factory=dict)
+    refused: str = ""
 
 
 class Lifecycle:
@@ -66,6 +74,7 @@ class Lifecycle:
         seed: the study's.
         checkpoints: folder for the checkpoints of trials that may be promoted.
         observer: hears what happens.
+        max_parameters: larger models are not trained.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class Lifecycle:
         seed: int,
         checkpoints: Path,
         observer: Observer,
+        max_parameters: int | None = None,
     ) -> None:
         self._searcher, self._store, self._space = searcher, store, space
         self._max_trials, self._seed, self._checkpoints, self._observer = max_trials, seed, checkpoints, observer
@@ -87,10 +97,11 @@ class Lifecycle:
         self._known = {_identity(t.values): t.number for t in trials if t.schedule.parent is None}
         self._building: RunningTrial | None = None
         self._exhausted = False
-        self._proposals = 0
+        self._proposals = self._repetitions = 0
         self._asked_in_fit: dict[str, Hyperparameter] = {}
         self._fit_has_run = False
         self._failures: deque[str] = deque(maxlen=FAILURES_IN_A_ROW)
+        self._feasibility = Feasibility(space, trials, max_parameters, observer)
 
     @property
     def has_more(self) -> bool:
@@ -153,7 +164,12 @@ class Lifecycle:
     # While it is built and trained
 
     def answer(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
-        """The value the builder gets. Raises SpaceError when the hyperparameter is declared wrongly."""
+        """The value the builder gets.
+
+        Raises:
+            SpaceError: the hyperparameter is declared wrongly.
+            Declined: what was answered so far is at least as large as a model that could not be built.
+        """
         known = len(self._space)
         key = self._space.add(hyperparameter)
         if len(self._space) > known:
@@ -167,7 +183,14 @@ class Lifecycle:
             self._store.add_value(running.number, key, hyperparameter, value)
             self._asked_in_fit[key] = hyperparameter
             self._known.setdefault(_identity(running.answers), running.number)
+        elif self._may_refuse(running) and running.number > 0 and self._feasibility.declines(running.answers):
+            running.refused = TOO_LARGE
+            raise Declined(f"Trial {running.number} is not built to its end: a model as large ran out of memory.")
         return value
+
+    def _may_refuse(self, running: RunningTrial) -> bool:
+        """Trials that were begun before, by an earlier run or by the trial they continue, are trained on."""
+        return running.earlier is None and running.suggestion.schedule.parent is None
 
     def _propose_value(self, running: RunningTrial, key: str, hyperparameter: Hyperparameter) -> Value:
         for proposed in (running.foreseen, running.suggestion.values):
@@ -190,7 +213,10 @@ class Lifecycle:
         is_all = complete or self._fit_has_run
         is_fresh = running.suggestion.schedule.parent is None
         if is_all and is_fresh and _identity({**used, **running.foreseen}) in self._known:
-            self._searcher.retract(running.number)
+            running.refused = REPEATED
+            return False
+        if is_fresh and self._feasibility.refuses(running.number, used, parameters):
+            running.refused = TOO_LARGE
             return False
         self._record_start(running, used, parameters)
         return True
@@ -218,7 +244,7 @@ class Lifecycle:
         self._searcher.accept(running.number, dict(values))
         self._store.start(running.trial, self._space)
         self._known.setdefault(_identity(values), running.number)
-        self._building, self._proposals = None, 0
+        self._building, self._proposals, self._repetitions = None, 0, 0
         self._next_number += 1
         self._observer.trial_started(running.trial, running.worker)
 
@@ -240,15 +266,16 @@ class Lifecycle:
             RepeatedFailure: one trial too many failed for the same reason.
         """
         if outcome is None:
-            self._repropose()
+            self._repropose(running)
             return
-        if outcome.stage == "build" and running.number == 0 and outcome.traceback:
+        if outcome.stage == "build" and running.number == 0 and outcome.traceback and outcome.cause != OUT_OF_MEMORY:
             raise BuildError(f"The builder raised {outcome.reason}", outcome.traceback)
         if running.trial is None and running.earlier is not None:
             running.trial = running.earlier
         elif running.trial is None:
             self._record_start(running, dict(running.answers), parameters=0)
         assert running.trial is not None
+        outcome = explained(outcome, running.trial, self._space.names(running.trial.values))
         trial = replace(
             running.trial,
             state=outcome.state,
@@ -257,7 +284,9 @@ class Lifecycle:
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
             reason=outcome.reason,
+            cause=outcome.cause,
         )
+        self._feasibility.learn(trial)
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         self._store.finish(trial, self._space, outcome.history)
         self._searcher.tell(trial)
@@ -265,10 +294,13 @@ class Lifecycle:
         self._observer.trial_ended(trial, running.worker)
         self._watch_failures(trial)
 
-    def _repropose(self) -> None:
+    def _repropose(self, running: RunningTrial) -> None:
+        if running.refused:
+            self._searcher.retract(running.number)
         self._building = None
         self._proposals += 1
-        if self._proposals >= MOST_PROPOSALS:
+        self._repetitions += running.refused == REPEATED
+        if self._repetitions >= MOST_PROPOSALS or self._proposals >= MOST_REFUSALS:
             self._end_of_space()
 
     def _discard_checkpoints(self, trial: Trial) -> None:
@@ -279,6 +311,8 @@ class Lifecycle:
             self._checkpoint(trial.number).unlink(missing_ok=True)
 
     def _watch_failures(self, trial: Trial) -> None:
+        if trial.cause == OUT_OF_MEMORY:
+            return  # the search moves away from it by itself
         if trial.state is not TrialState.FAILED:
             self._failures.clear()
             return

@@ -57,7 +57,7 @@ class _Loop:
         try:
             message = worker.receive()
         except WorkerDied as death:
-            self._bury(worker, death.reason)
+            self._bury(worker, death)
             return
         running = self._running.get(worker.index)
         if isinstance(message, protocol.Refused):
@@ -73,19 +73,22 @@ class _Loop:
         worker.busy = False
         del self._running[worker.index]
         self._lifecycle.ended(running, message.outcome)
-        if worker.has_grown(message.memory) and self._lifecycle.has_more:
+        if (worker.has_grown(message.memory) or worker.is_nearly_full()) and self._lifecycle.has_more:
             self._workers.renew(worker)
 
-    def _bury(self, worker: Worker, reason: str) -> None:
+    def _bury(self, worker: Worker, death: WorkerDied) -> None:
         """A dead worker costs the trial it had, and is replaced."""
         running = self._running.pop(worker.index, None)
         self._failed_starts += not worker.ready
         if self._failed_starts >= 3:
-            raise SearchStopped(f"A worker cannot start: {reason}. Its output is in the study's folder, worker-*.log.")
+            raise SearchStopped(
+                f"A worker cannot start: {death.reason}. Its output is in the study's folder, worker-*.log."
+            )
         worker.restart()
         if running is not None:
             seconds = time.monotonic() - running.began
-            self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+            outcome = protocol.Outcome(TrialState.FAILED, reason=death.reason, seconds=seconds, cause=death.cause)
+            self._lifecycle.ended(running, outcome)
 
 
 def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:

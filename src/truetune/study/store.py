@@ -35,7 +35,7 @@ STATES = {
 _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 
 _META = "truetune"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "attempt")
+_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "attempt", "cause")
 
 
 def sqlite_url(path: Path) -> str:

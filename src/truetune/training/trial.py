@@ -25,8 +25,9 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.measured import check_built
-from truetune.training.protocol import Host, Outcome, Request, TrainingTask
-from truetune.trial import TrialState
+from truetune.training.out_of_memory import is_out_of_memory
+from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
+from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
     hp = HyperParameters(host.answer)
     try:
         model = _declare_and_build(task.hypermodel, hp)
+    except Declined:
+        return None
     except TruetuneError:
         raise
     except Exception as error:
@@ -185,7 +188,12 @@ def _failed(error: Exception, stage: str, started: float, epochs: int = 0) -> Ou
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
     seconds = time.perf_counter() - started
     text = "".join(frames)
-    return Outcome(TrialState.FAILED, epochs=epochs, seconds=seconds, reason=reason, stage=stage, traceback=text)
+    cause = ERROR
+    if is_out_of_memory(error):
+        cause, reason = OUT_OF_MEMORY, f"out of memory: {reason}"
+    return Outcome(
+        TrialState.FAILED, epochs=epochs, seconds=seconds, reason=reason, stage=stage, traceback=text, cause=cause
+    )
 
 
 def _user_frames(error: Exception) -> Any:
