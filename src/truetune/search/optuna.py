@@ -45,6 +45,7 @@ class TPESearcher(Searcher):
         self._numbers: dict[int, int] = {}
         self._building: dict[int, optuna.Trial] = {}
         self._samplers: dict[int, optuna.samplers.BaseSampler] = {}
+        self._withdrawn: list[int] = []
 
     def _new_study(self) -> optuna.Study:
         level = optuna.logging.get_verbosity()
@@ -94,12 +95,15 @@ class TPESearcher(Searcher):
         return value
 
     def retract(self, number: int) -> None:
-        self._study.tell(self._numbers[number], state=OptunaState.FAIL)
+        """The proposal stays open until one is accepted: the constant liar keeps the next ones away from it."""
+        self._withdrawn.append(self._numbers.pop(number))
         self._forget(number)
-        del self._numbers[number]
 
     def accept(self, number: int, values: dict[str, Value]) -> None:
         self._enter(number, values)
+        for withdrawn in self._withdrawn:
+            self._study.tell(withdrawn, state=OptunaState.FAIL)
+        self._withdrawn.clear()
 
     def _enter(self, number: int, values: Mapping[str, Value]) -> None:
         """Note values that the sampler did not draw itself."""

@@ -34,18 +34,11 @@ class Feasibility:
             self._failed.append(trial)
 
     def declines(self, answers: Mapping[str, Value]) -> bool:
-        """Whether a builder that has been told `answers` (by key) so far is on the way to run out of memory.
-
-        Only trials that died before their model was built can say so: whatever they had not asked yet did not matter.
-        """
-        early = any(
-            is_at_least_as_large(self._space, answers, failed.values)
-            for failed in self._failed
-            if not failed.parameters
-        )
-        if early:
-            self._say_too_large()
-        return early
+        """Whether a builder that has been told `answers` (by key) so far is on the way to run out of memory."""
+        too_large = any(self._is_as_large(answers, failed) for failed in self._failed)
+        if too_large:
+            self._say_once("Models at least as large as one that ran out of memory are not tried again.")
+        return too_large
 
     def refuses(self, number: int, values: Mapping[str, Value], parameters: int) -> bool:
         """Whether a built model is too large to be trained.
@@ -63,19 +56,13 @@ class Feasibility:
                 f"Models of more than {self._max_parameters:,} parameters are not trained; another is proposed instead."
             )
             return True
-        if number == 0 or not any(self._is_as_large(values, parameters, failed) for failed in self._failed):
-            return False
-        self._say_too_large()
-        return True
+        return number > 0 and self.declines(values)
 
-    def _is_as_large(self, values: Mapping[str, Value], parameters: int, failed: Trial) -> bool:
-        """A model with fewer parameters is smaller, whatever its hyperparameters say (strides, pooling)."""
-        if failed.parameters and (set(failed.values) != set(values) or parameters < failed.parameters):
+    def _is_as_large(self, values: Mapping[str, Value], failed: Trial) -> bool:
+        """The same keys must be there, but for a trial that died before its builder had asked for all of them."""
+        if failed.parameters and set(failed.values) != set(values):
             return False
         return is_at_least_as_large(self._space, values, failed.values)
-
-    def _say_too_large(self) -> None:
-        self._say_once("Models at least as large as one that ran out of memory are not tried again.")
 
     def _say_once(self, line: str) -> None:
         if line not in self._has_said:
