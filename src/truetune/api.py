@@ -27,7 +27,7 @@ def tune(
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `workers`, `seed`, `study_name`, `storage`,
-            `directory`, `fresh`, `pruner`, `time_budget`, …
+            `directory`, `fresh`, `pruner`, `time_budget`, `worker_memory`, …
 
     Raises:
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.

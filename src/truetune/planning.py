@@ -68,7 +68,13 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             searcher = session.searcher(traced.space, [])
     trials, epochs = _budget(task, options)
     return SearchPlan(
-        traced.space, tuple(searcher.plan()), tuple(notes.lines), timed.timing, trials, epochs, max(1, options.workers)
+        traced.space,
+        tuple(searcher.plan()),
+        tuple(notes.lines),
+        timed.timing,
+        trials,
+        epochs,
+        max(1, options.worker_count),
     )
 
 

@@ -192,7 +192,7 @@ class Session:
     def search(self) -> None:
         """Run trials until the budget is used."""
         self.prepare_data()
-        if self.options.workers == 0:
+        if self.options.worker_count == 0:
             self._search_in_process()
         else:
             self._search_in_workers()
@@ -235,14 +235,14 @@ class Session:
         from truetune.study.workers import Workers, threads_per_worker
         from truetune.training.worker import WorkerSettings
 
-        count = max(1, self.options.workers)
+        count = max(1, self.options.worker_count)
         settings = WorkerSettings(
             task=cloudpickle.dumps(self.training_task()),
             data=self.data.absolute(),
             threads=threads_per_worker(count),
             log=self.place.folder.absolute() / "worker.log",
         )
-        workers = Workers(count, settings)
+        workers = Workers(count, settings, self.options.memory_limit, self.options.gpus)
         try:
             yield workers
         finally:
@@ -267,6 +267,7 @@ class Session:
             checkpoints=self.place.checkpoints,
             observer=self.observer,
             leases=self.leases,
+            max_parameters=self.options.max_parameters,
         )
 
     def _open_meta(self, space: Space) -> None:

@@ -8,6 +8,14 @@ from enum import Enum, StrEnum
 
 from truetune.space import Value
 
+OUT_OF_MEMORY = "out of memory"
+KILLED = "killed"
+TIMEOUT = "timeout"
+ERROR = "error"
+CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
+"""What a failed trial failed of: its model was too large, somebody ended its worker, it took too long, or anything
+else. Empty for a trial that did not fail."""
+
 
 class TrialState(StrEnum):
     """Where a trial stands.
@@ -76,6 +84,7 @@ class Trial:
         seconds: training time of this trial alone.
         parameters: number of weights of the model.
         reason: why it failed, in one line.
+        cause: one of `CAUSES`; searchers learn from it.
         attempt: how often this trial was started anew after its process died.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
@@ -93,6 +102,7 @@ class Trial:
     seconds: float = 0.0
     parameters: int = 0
     reason: str = ""
+    cause: str = ""
     attempt: int = 0
     thawed_at: int = 0
     owner: str = field(default="", compare=False)

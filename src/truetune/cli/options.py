@@ -86,7 +86,24 @@ _SEARCH = (
         help="Of keras-tuner: bayesian, hyperband, random or grid; of optuna: tpe.  [default: the first]",
     ),
     click.option("--max-trials", type=int, default=30, show_default=True, help="Trials in the study in all."),
-    click.option("--workers", type=int, default=1, show_default=True, help="Trials at once; 0: in this process."),
+    click.option(
+        "--workers",
+        default=None,
+        metavar="N|auto",
+        help="Trials at once; 0: in this process; auto: as cores, memory and GPUs allow.  [default: 1, or one a GPU]",
+    ),
+    click.option(
+        "--gpus", default="", metavar="0,1,…", help="One worker on each of these GPUs.  [default: all see all]"
+    ),
+    click.option(
+        "--worker-memory",
+        default=None,
+        metavar="SIZE",
+        help="A worker past it ends as out of memory, e.g. 3G.  [default: an equal share of the free memory]",
+    ),
+    click.option(
+        "--max-parameters", type=int, default=None, help="Larger models are not trained.  [default: any size]"
+    ),
     click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
     click.option(
         "--pruner",

@@ -12,6 +12,7 @@ from optuna.trial import TrialState as OptunaState
 
 from truetune.search.base import Pause, Searcher, SearchProblem
 from truetune.search.distributions import Encoding, encoding
+from truetune.search.infeasible import is_infeasible
 from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
 from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
 from truetune.seeds import derive_seed
@@ -45,6 +46,7 @@ class TPESearcher(Searcher):
         self._numbers: dict[int, int] = {}
         self._building: dict[int, optuna.Trial] = {}
         self._samplers: dict[int, optuna.samplers.BaseSampler] = {}
+        self._withdrawn: list[int] = []
 
     def _new_study(self) -> optuna.Study:
         level = optuna.logging.get_verbosity()
@@ -94,12 +96,15 @@ class TPESearcher(Searcher):
         return value
 
     def retract(self, number: int) -> None:
-        self._study.tell(self._numbers[number], state=OptunaState.FAIL)
+        """The proposal stays open until one is accepted: the constant liar keeps the next ones away from it."""
+        self._withdrawn.append(self._numbers.pop(number))
         self._forget(number)
-        del self._numbers[number]
 
     def accept(self, number: int, values: dict[str, Value]) -> None:
         self._enter(number, values)
+        for withdrawn in self._withdrawn:
+            self._study.tell(withdrawn, state=OptunaState.FAIL)
+        self._withdrawn.clear()
 
     def _enter(self, number: int, values: Mapping[str, Value]) -> None:
         """Note values that the sampler did not draw itself."""
@@ -126,12 +131,23 @@ class TPESearcher(Searcher):
             return  # paused: its reports are known, and it counts as running
         self._forget(trial.number)
         score = final_score(trial)
-        if score is None:
+        if is_infeasible(trial):
+            self._tell_infeasible(trial.number)
+        elif score is None:
             self._study.tell(self._numbers[trial.number], state=OptunaState.FAIL)
         elif trial.state is TrialState.PRUNED:
             self._study.tell(self._numbers[trial.number], state=OptunaState.PRUNED)
         else:
             self._study.tell(self._numbers[trial.number], score)
+
+    def _tell_infeasible(self, number: int) -> None:
+        """A trial that ran out of memory violates a constraint, so that TPE moves away from it.
+
+        The sampler leaves failed trials out; it sorts pruned ones with a violated constraint among the bad ones,
+        behind all others. The attribute is the one that `optuna.trial.Trial.set_constraint` writes.
+        """
+        self._storage.set_trial_system_attr(self._frozen(number)._trial_id, "constraints:memory", 1.0)
+        self._study.tell(self._numbers[number], state=OptunaState.PRUNED)
 
     def restore(self, trials: Sequence[Trial]) -> None:
         for trial in trials:

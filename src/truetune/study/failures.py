@@ -6,7 +6,7 @@ import re
 from collections import deque
 
 from truetune.errors import RepeatedFailure
-from truetune.trial import Trial, TrialState
+from truetune.trial import OUT_OF_MEMORY, Trial, TrialState
 
 FAILURES_IN_A_ROW = 3
 
@@ -23,6 +23,8 @@ class FailureWatch:
         Raises:
             RepeatedFailure: one trial too many failed for the same reason.
         """
+        if trial.cause == OUT_OF_MEMORY:
+            return  # the search moves away from it by itself
         if trial.state is not TrialState.FAILED:
             self._reasons.clear()
             return

@@ -11,24 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from truetune.errors import BuildError, StudyError
-from truetune.search.base import Pause, Resume, Searcher
+from truetune.errors import BuildError
+from truetune.search.base import Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Budget, Limits
 from truetune.study.checkpoints import Checkpoints
 from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
+from truetune.study.feasible import Feasibility, explained
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
+from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
 from truetune.study.running import RunningTrial
 from truetune.study.store import LostTrial, Store
 from truetune.task import Objective
-from truetune.training.protocol import Outcome, Request
-from truetune.trial import Decision, Suggestion, Trial, TrialState
-
-MOST_PROPOSALS = 50
-"""Proposals in a row that were all trained before; after so many the space counts as used up."""
+from truetune.training.protocol import Declined, Outcome, Request
+from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
 
 
 class Lifecycle:
@@ -45,6 +44,7 @@ class Lifecycle:
         checkpoints: folder for the checkpoints of trials.
         observer: hears what happens.
         leases: judges other processes; None where there can be none.
+        max_parameters: larger models are not trained.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Lifecycle:
         checkpoints: Path,
         observer: Observer,
         leases: Leases | None = None,
+        max_parameters: int | None = None,
     ) -> None:
         self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
         self._seed, self._checkpoints, self._observer = seed, Checkpoints(checkpoints), observer
@@ -67,13 +68,10 @@ class Lifecycle:
         self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
         self._others = OtherProcesses(store, leases, trials)
         self._failures = FailureWatch()
+        self._feasibility = Feasibility(space, trials, max_parameters, observer)
         self._interrupted: deque[Trial] = deque()
-        self._paused = {t.number: t for t in trials if t.state is TrialState.PAUSED}
-        self._building: RunningTrial | None = None
-        self._claimed: Trial | None = None
-        self._proposals = 0
-        self._exhausted = False
-        self._has_said_why = False
+        self._unbuilt: deque[Trial] = deque()
+        self._proposer = Proposer(searcher, store, space, limits, self._budget, observer, trials, self._look_at_once)
         self._asked_in_fit: dict[str, Hyperparameter] = {}
         self._fit_has_run = False
         self._look_around()
@@ -81,7 +79,7 @@ class Lifecycle:
     @property
     def has_more(self) -> bool:
         """Whether there are trials left to start here."""
-        return bool(self._interrupted) or self._claimed is not None or self._may_start()
+        return bool(self._interrupted or self._unbuilt) or self._proposer.may_start
 
     @property
     def waits_for_others(self) -> bool:
@@ -97,24 +95,6 @@ class Lifecycle:
     def limits(self) -> Limits:
         return self._limits
 
-    def _may_start(self) -> bool:
-        """A searcher with paused trials may go on with them when no number is left."""
-        if self._exhausted or not (self._has_number or self._paused):
-            return False
-        why_not = self._budget.why_not()
-        if why_not:
-            self._say_why(why_not)
-        return not why_not
-
-    @property
-    def _has_number(self) -> bool:
-        return self._store.next_number < self._limits.max_trials
-
-    def _say_why(self, why_not: str) -> None:
-        if not self._has_said_why:
-            self._observer.note(f"{why_not} No further trial starts; the same command goes on another time.")
-        self._has_said_why = True
-
     # Other processes
 
     def _look_around(self) -> None:
@@ -124,9 +104,14 @@ class Lifecycle:
                 self._learn(trial)
             self._interrupted.extend(self._others.take_over())
 
+    def _look_at_once(self) -> None:
+        self._others.look_at_once()
+        self._look_around()
+
     def _learn(self, trial: Trial) -> None:
         self._known.setdefault(_identity(trial.values), trial.number)
         self._searcher.observe(trial)
+        self._feasibility.learn(trial)
         if trial.state.is_finished:
             self._budget.count(trial)
             self._observer.trial_ended_elsewhere(trial)
@@ -140,9 +125,9 @@ class Lifecycle:
             running = self._again(self._interrupted.popleft(), worker)
             if running is not None:
                 return running
-        if self._building is not None or not (self._claimed is not None or self._may_start()):
-            return None
-        return self._propose(worker)
+        if self._unbuilt and not self._proposer.holds_number:
+            self._proposer.hold(self._unbuilt.popleft())
+        return self._proposer.propose(worker)
 
     def _again(self, earlier: Trial, worker: int) -> RunningTrial | None:
         """Start an interrupted trial anew, with the values it had where its model was built already."""
@@ -151,75 +136,15 @@ class Lifecycle:
         if earlier.attempt > self._limits.max_retries:
             running.earlier, running.trial = earlier, earlier
             times = "once" if earlier.attempt == 1 else f"{earlier.attempt} times"
-            self.ended(running, Outcome(TrialState.FAILED, reason=f"its process died {times} while it ran"))
+            self.ended(
+                running, Outcome(TrialState.FAILED, reason=f"its process died {times} while it ran", cause=KILLED)
+            )
             return None
         if not earlier.is_built:
-            if self._claimed is not None:
-                self._interrupted.append(earlier)
-            self._claimed = self._claimed or earlier
+            self._unbuilt.append(earlier)
             return None
         running.earlier, running.answers = earlier, dict(earlier.values)
         return running
-
-    def _propose(self, worker: int) -> RunningTrial | None:
-        """One trial is built at a time, so that what is built can be compared with all that was."""
-        number = self._store.next_number if self._claimed is None else self._claimed.number
-        suggestion = self._searcher.ask(number, self._proposals)
-        if suggestion is Pause.EXHAUSTED:
-            self._end_of_space()
-        if isinstance(suggestion, Pause):
-            return None
-        if isinstance(suggestion, Resume):
-            return self._thaw(suggestion.number, worker)
-        if self._claimed is None and not self._has_number:
-            self._searcher.retract(number)
-            return None
-        if self._claimed is None:
-            claimed = self._claim(number, suggestion)
-            if claimed is None:
-                return None
-            number, suggestion = claimed
-        assert self._claimed is not None
-        self._building = RunningTrial(number, suggestion, worker, attempt=self._claimed.attempt)
-        return self._building
-
-    def _claim(self, number: int, suggestion: Suggestion) -> tuple[int, Suggestion] | None:
-        """Make `number` ours; where another process was quicker, the next one, with what is proposed for it."""
-        claimed = self._store.claim(self._limits.max_trials)
-        if claimed == number:
-            self._claimed = Trial(number, TrialState.RUNNING, {})
-            return number, suggestion
-        self._searcher.retract(number)
-        self._others.look_at_once()
-        self._look_around()
-        if claimed is None:
-            return None
-        self._claimed = Trial(claimed, TrialState.RUNNING, {})
-        again = self._searcher.ask(claimed)
-        return (claimed, again) if isinstance(again, Suggestion) else None
-
-    def _thaw(self, number: int, worker: int) -> RunningTrial:
-        """Go on with a paused trial. Raises StudyError when it is none."""
-        if number not in self._paused:
-            raise StudyError(
-                f"The searcher wants to resume trial {number}. Expected one of the paused trials: "
-                f"{', '.join(map(str, sorted(self._paused))) or 'none'}; check what its `ask` returns."
-            )
-        paused = self._paused.pop(number)
-        thawed = replace(paused, state=TrialState.RUNNING, thawed_at=max(paused.reports, default=0))
-        self._store.thaw(thawed)
-        suggestion = Suggestion(thawed.values, thawed.schedule)
-        return RunningTrial(number, suggestion, worker, dict(thawed.values), earlier=thawed, attempt=thawed.attempt)
-
-    def _end_of_space(self) -> None:
-        if not self._exhausted:
-            count = self._store.next_number - (self._claimed is not None)
-            self._observer.note(f"Nothing is left to try: the space (or the schedule) is used up after {count} trials.")
-        self._exhausted = True
-        claimed, self._claimed = self._claimed, None
-        if claimed is not None and not self._store.give_back(claimed.number):
-            unused = replace(claimed, state=TrialState.FAILED, reason="nothing new was left to try")
-            self._store.finish(unused, self._space)
 
     def request(self, running: RunningTrial) -> Request:
         """What the worker is sent."""
@@ -231,7 +156,12 @@ class Lifecycle:
     # While it is built and trained
 
     def answer(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
-        """The value the builder gets. Raises SpaceError when the hyperparameter is declared wrongly."""
+        """The value the builder gets.
+
+        Raises:
+            SpaceError: the hyperparameter is declared wrongly.
+            Declined: what was answered so far is at least as large as a model that could not be built.
+        """
         known = len(self._space)
         key = self._space.add(hyperparameter)
         if len(self._space) > known:
@@ -245,7 +175,14 @@ class Lifecycle:
             self._write(running, lambda: self._store.add_value(running.number, key, hyperparameter, value))
             self._asked_in_fit[key] = hyperparameter
             self._known.setdefault(_identity(running.answers), running.number)
+        elif self._may_refuse(running) and running.number > 0 and self._feasibility.declines(running.answers):
+            running.refused = TOO_LARGE
+            raise Declined(f"Trial {running.number} is not built to its end: a model as large ran out of memory.")
         return value
+
+    def _may_refuse(self, running: RunningTrial) -> bool:
+        """Trials that were begun before, by an earlier run or by the trial they continue, are trained on."""
+        return running.earlier is None and running.suggestion.schedule.parent is None
 
     def _propose_value(self, running: RunningTrial, key: str, hyperparameter: Hyperparameter) -> Value:
         for proposed in (running.foreseen, running.suggestion.values):
@@ -268,7 +205,10 @@ class Lifecycle:
         is_all = complete or self._fit_has_run
         is_fresh = running.suggestion.schedule.parent is None
         if is_all and is_fresh and _identity({**used, **running.foreseen}) in self._known:
-            self._searcher.retract(running.number)
+            running.refused = REPEATED
+            return False
+        if is_fresh and self._feasibility.refuses(running.number, used, parameters):
+            running.refused = TOO_LARGE
             return False
         self._record_start(running, used, parameters)
         return not running.lost
@@ -294,8 +234,7 @@ class Lifecycle:
             parameters=parameters,
             attempt=running.attempt,
         )
-        self._building = self._claimed = None
-        self._proposals = 0
+        self._proposer.accepted()
         if not self._write(running, lambda: self._store.start(trial, self._space)):
             self._searcher.retract(running.number)
             return
@@ -355,9 +294,9 @@ class Lifecycle:
             self._drop(running)
             return
         if outcome is None:
-            self._repropose()
+            self._proposer.refused(running)
             return
-        if outcome.stage == "build" and running.number == 0 and outcome.traceback:
+        if outcome.stage == "build" and running.number == 0 and outcome.traceback and outcome.cause != OUT_OF_MEMORY:
             self._store.give_back(running.number)
             raise BuildError(f"The builder raised {outcome.reason}", outcome.traceback)
         if running.trial is None and running.earlier is not None:
@@ -365,6 +304,7 @@ class Lifecycle:
         elif running.trial is None:
             self._record_start(running, dict(running.answers), parameters=0)
         assert running.trial is not None
+        outcome = explained(outcome, running.trial, self._space.names(running.trial.values))
         trial = replace(
             running.trial,
             state=outcome.state,
@@ -373,6 +313,7 @@ class Lifecycle:
             best_epoch=outcome.best_epoch,
             seconds=outcome.seconds,
             reason=outcome.reason,
+            cause=outcome.cause,
         )
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):
@@ -380,9 +321,10 @@ class Lifecycle:
             return
         self._searcher.tell(trial)
         if trial.state is TrialState.PAUSED:
-            self._paused[trial.number] = trial
+            self._proposer.paused[trial.number] = trial
             self._observer.trial_paused(trial, running.worker)
             return
+        self._feasibility.learn(trial)
         self._others.is_ours_again(trial)
         self._budget.count(trial)
         self._checkpoints.discard(trial)
@@ -391,11 +333,11 @@ class Lifecycle:
 
     def close_paused(self) -> None:
         """Nothing more is trained: trials that are still paused end as pruned, with their best score so far."""
-        for trial in [*self._paused.values()]:
+        for trial in [*self._proposer.paused.values()]:
             best = trial.best_epoch if trial.best_epoch in trial.reports else max(trial.reports)
             closed = replace(trial, state=TrialState.PRUNED, score=trial.reports[best])
             self._store.finish(closed, self._space)
-            del self._paused[trial.number]
+            del self._proposer.paused[trial.number]
             self._searcher.tell(closed)
             self._checkpoints.discard(closed)
             self._observer.trial_ended(closed, worker=0)
@@ -417,13 +359,11 @@ class Lifecycle:
             self._interrupted.append(replace(built, attempt=attempt, reports={}))
         else:
             self._searcher.retract(running.number)
-            self._building, self._claimed = None, Trial(running.number, TrialState.RUNNING, {}, attempt=attempt)
+            self._proposer.hold(Trial(running.number, TrialState.RUNNING, {}, attempt=attempt))
 
     def _drop(self, running: RunningTrial) -> None:
         """What became of a trial that another process took over is learned from the record."""
-        if self._building is running:
-            self._building = self._claimed = None
-            self._searcher.retract(running.number)
+        self._proposer.drop(running)
         self._store.leave_to_others(running.number)
         self._observer.trial_dropped(running.number, running.worker)
         self._observer.note(
@@ -431,12 +371,6 @@ class Lifecycle:
             "is dropped."
         )
         self._others.look_at_once()
-
-    def _repropose(self) -> None:
-        self._building = None
-        self._proposals += 1
-        if self._proposals >= MOST_PROPOSALS:
-            self._end_of_space()
 
     def _trial_seed(self, number: int) -> int:
         """A promoted trial goes on with fresh shuffling; its weights come from the checkpoint."""

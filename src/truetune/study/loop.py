@@ -12,7 +12,7 @@ from truetune.study.lifecycle import Lifecycle
 from truetune.study.running import RunningTrial
 from truetune.study.workers import Worker, WorkerDied, Workers, raise_refusal
 from truetune.training import protocol
-from truetune.trial import Decision, TrialState
+from truetune.trial import KILLED, TIMEOUT, Decision, TrialState
 
 if TYPE_CHECKING:
     from truetune.training.trial import Parts
@@ -70,14 +70,15 @@ class _Loop:
                 self._workers.by_index(index).restart()
                 del self._running[index]
                 reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
-                self._lifecycle.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+                outcome = protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds, cause=TIMEOUT)
+                self._lifecycle.ended(running, outcome)
 
     def hear(self, worker: Worker) -> None:
         """Handle one message of `worker`, or its death."""
         try:
             message = worker.receive()
         except WorkerDied as death:
-            self._bury(worker, death.reason)
+            self._bury(worker, death)
             return
         running = self._running.get(worker.index)
         if isinstance(message, protocol.Refused):
@@ -93,19 +94,23 @@ class _Loop:
         worker.busy = False
         del self._running[worker.index]
         self._lifecycle.ended(running, message.outcome)
-        if worker.has_grown(message.memory) and self._lifecycle.has_more:
+        if (worker.has_grown(message.memory) or worker.is_nearly_full()) and self._lifecycle.has_more:
             self._workers.renew(worker)
 
-    def _bury(self, worker: Worker, reason: str) -> None:
-        """A dead worker is replaced, and its trial trained again; a second death costs the trial."""
+    def _bury(self, worker: Worker, death: WorkerDied) -> None:
+        """A dead worker is replaced. Its trial is trained again where it was not to blame, and failed where it was."""
         running = self._running.pop(worker.index, None)
         self._failed_starts += not worker.ready
         if self._failed_starts >= 3:
-            raise SearchStopped(f"A worker cannot start: {reason}. Its output is in the study's folder, worker-*.log.")
+            raise SearchStopped(
+                f"A worker cannot start: {death.reason}. Its output is in the study's folder, worker-*.log."
+            )
         worker.restart()
         if running is not None:
             seconds = time.monotonic() - running.began
-            self._lifecycle.died(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+            outcome = protocol.Outcome(TrialState.FAILED, reason=death.reason, seconds=seconds, cause=death.cause)
+            end = self._lifecycle.died if death.cause == KILLED else self._lifecycle.ended
+            end(running, outcome)
 
 
 def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:

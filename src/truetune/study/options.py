@@ -10,6 +10,9 @@ from pathlib import Path
 from truetune.errors import InputError
 from truetune.search.base import Searcher, SearchProblem
 from truetune.study.budget import Limits
+from truetune.study.machine import default_worker_memory
+from truetune.study.sizes import parse_size
+from truetune.study.worker_count import checked_gpus, checked_workers
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
@@ -28,7 +31,11 @@ class SearchOptions:
         method: "keras-tuner" or "optuna".
         algorithm: one of `ALGORITHMS[method]`; None takes the first.
         max_trials: trials in the study in all, those of earlier runs included.
-        workers: processes that train at once; 0 trains in this process.
+        workers: processes that train at once; 0 trains in this process; "auto": as many as there are cores, memory and
+            GPUs for. None is one, or one for each of `gpus`. A number once the options are made.
+        gpus: numbers or UUIDs of GPUs, each for one worker, e.g. ("0", "1"); empty leaves all GPUs to all workers.
+        worker_memory: what one worker may have, in bytes or as "3G"; None shares out what is free.
+        max_parameters: models with more are not trained.
         seed: of everything.
         study_name: None makes one from the task's and the algorithm's name.
         storage: database URL; None is `<directory>/tuning/optuna.db`.
@@ -48,7 +55,7 @@ class SearchOptions:
     method: str = "optuna"
     algorithm: str | None = None
     max_trials: int = 30
-    workers: int = 1
+    workers: int | str | None = None
     seed: int = 0
     study_name: str | None = None
     storage: str | None = None
@@ -63,6 +70,9 @@ class SearchOptions:
     trial_timeout: float | None = None
     max_retries: int = 1
     lease_seconds: float = 60.0
+    gpus: tuple[str, ...] = ()
+    worker_memory: int | str | None = None
+    max_parameters: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -74,8 +84,12 @@ class SearchOptions:
         _one_of("pruner", self.pruner, PRUNERS)
         if self.max_trials < 1:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
-        if self.workers < 0:
-            raise InputError(f"workers={self.workers} was given. Expected 0 (train in this process) or more.")
+        object.__setattr__(self, "gpus", checked_gpus(self.gpus))
+        object.__setattr__(self, "workers", checked_workers(self.workers, self.gpus))
+        if self.worker_memory is not None:
+            object.__setattr__(self, "worker_memory", parse_size(self.worker_memory))
+        if self.max_parameters is not None and self.max_parameters < 1:
+            raise InputError(f"max_parameters={self.max_parameters} was given. Expected at least 1.")
         if self.grid_points is not None and self.grid_points < 2:
             raise InputError(f"grid_points={self.grid_points} was given. Expected at least 2: the ends of a range.")
         for name in ("time_budget", "trial_timeout", "lease_seconds"):
@@ -95,6 +109,20 @@ class SearchOptions:
                 f"The study name is {self.study_name!r}. Expected up to 100 letters, digits, '_', '-' and '.' "
                 "(it becomes a folder name)."
             )
+
+    @property
+    def worker_count(self) -> int:
+        """How many worker processes; 0 trains in this one."""
+        assert isinstance(self.workers, int)
+        return self.workers
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that one worker may have."""
+        if self.worker_memory is None:
+            return default_worker_memory(self.worker_count)
+        assert isinstance(self.worker_memory, int)
+        return self.worker_memory
 
     @property
     def chosen_method(self) -> str:

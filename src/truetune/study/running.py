@@ -23,6 +23,7 @@ class RunningTrial:
         attempt: how often it was started anew.
         began: on the monotonic clock, for a trial whose worker cannot say how long it took.
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
+        refused: why the proposal is not trained, which is still to be retracted; empty while nothing speaks against it.
         lost: another process trains it by now.
     """
 
@@ -35,4 +36,5 @@ class RunningTrial:
     attempt: int = 0
     began: float = field(default_factory=time.monotonic)
     foreseen: dict[str, Value] = field(default_factory=dict)
+    refused: str = ""
     lost: bool = False

@@ -43,7 +43,7 @@ _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "thawed_at")
+_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "cause", "thawed_at")
 _READ = (*_FIELDS, "attempt", "owner")
 
 

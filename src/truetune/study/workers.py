@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import sys
+import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 
-from truetune.errors import TruetuneError
+from truetune.errors import SearchStopped, TruetuneError
+from truetune.study.machine import cores
+from truetune.study.memory import SAMPLE_SECONDS, Death, MemoryWatch
 from truetune.training import protocol
 from truetune.training.worker import WorkerSettings
 from truetune.training.worker import main as worker_main
@@ -23,13 +24,18 @@ GROWTH_LIMIT = 100 * 2**20
 
 CLOSE_SECONDS = 5.0
 
+LEAST_FREE_SHARE = 0.75
+"""Of what a worker may have beyond its size when it had just loaded: with less than that it is replaced at once, so
+that the next trial does not run out of memory for what earlier ones left behind."""
+
 
 class WorkerDied(Exception):
     """The process ended without an answer."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, death: Death) -> None:
+        super().__init__(death.reason)
+        self.reason = death.reason
+        self.cause = death.cause
 
 
 class Worker:
@@ -39,12 +45,14 @@ class Worker:
         index: 0, 1, …; a replacement keeps its predecessor's.
         ready: it has loaded everything.
         busy: it works on something.
+        memory: looks at what it uses.
     """
 
-    def __init__(self, index: int, settings: WorkerSettings) -> None:
+    def __init__(self, index: int, settings: WorkerSettings, memory_limit: int | None = None) -> None:
         self.index = index
         self.ready = False
         self.busy = True  # loading
+        self._memory_limit = memory_limit
         self._settings = replace(settings, log=settings.log.with_name(f"worker-{index}.log"))
         self._first_memory: int | None = None
         self._start()
@@ -56,6 +64,9 @@ class Worker:
         with _hidden_main():
             self._process.start()
         theirs.close()
+        assert self._process.pid is not None
+        self.memory = MemoryWatch(self._process.pid, self._memory_limit, self._settings.log)
+        self._loaded_memory: int | None = None
 
     @property
     def pid(self) -> int | None:
@@ -74,13 +85,28 @@ class Worker:
             return self.connection.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join(CLOSE_SECONDS)
-            raise WorkerDied(_how_it_ended(self._process.exitcode)) from None
+            raise WorkerDied(self.memory.death(self._process.exitcode)) from None
+
+    def watch(self) -> None:
+        """Measure its memory; end it when it has more than it may. The next `receive` says so."""
+        if self.memory.exceeded is None and self.memory.look():
+            self._process.kill()
+        if self.ready and self._loaded_memory is None:
+            self._loaded_memory = self.memory.used
 
     def has_grown(self, memory: int) -> bool:
         """Whether `memory` (resident bytes after a trial) says that it should be replaced."""
         if self._first_memory is None:
             self._first_memory = memory
         return memory > self._first_memory + GROWTH_LIMIT
+
+    def is_nearly_full(self) -> bool:
+        """Whether earlier trials left so much behind that the next one may not find the memory it is allowed."""
+        if self._memory_limit is None or self._loaded_memory is None:
+            return False
+        self.memory.look()
+        allowed = self._memory_limit - self._loaded_memory
+        return self._memory_limit - self.memory.used < LEAST_FREE_SHARE * allowed
 
     def has_loaded(self) -> bool:
         """Whether it has become ready since it was started; does not wait. Raises WorkerDied."""
@@ -103,12 +129,26 @@ class Worker:
 
 
 class Workers:
-    """A fixed number of workers, and the successors of those that have grown."""
+    """A fixed number of workers, and the successors of those that have grown.
 
-    def __init__(self, count: int, settings: WorkerSettings) -> None:
-        self._settings = settings
-        self._workers = [Worker(index, settings) for index in range(count)]
+    Args:
+        count: how many.
+        settings: of each.
+        memory_limit: bytes that each may have; None for no limit.
+        gpus: worker i sees gpus[i] alone; empty leaves all GPUs to all.
+    """
+
+    def __init__(
+        self, count: int, settings: WorkerSettings, memory_limit: int | None = None, gpus: Sequence[str] = ()
+    ) -> None:
+        self._settings, self._memory_limit, self._gpus = settings, memory_limit, tuple(gpus)
+        self._workers = [self._new(index) for index in range(count)]
         self._successors: dict[int, Worker] = {}
+        self._looked = 0.0
+
+    def _new(self, index: int) -> Worker:
+        gpu = self._gpus[index % len(self._gpus)] if self._gpus else None
+        return Worker(index, replace(self._settings, gpu=gpu), self._memory_limit)
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers)
@@ -122,13 +162,33 @@ class Workers:
     def wait(self, seconds: float) -> list[Worker]:
         """The workers that have something to say, or have died; empty after `seconds`."""
         by_connection: dict[Connection, Worker] = {worker.connection: worker for worker in self._workers}
-        return [by_connection[found] for found in wait(list(by_connection), seconds)]  # type: ignore[index]
+        deadline = time.monotonic() + seconds
+        while True:
+            self._watch()
+            left = max(0.0, deadline - time.monotonic())
+            found = wait(list(by_connection), min(left, SAMPLE_SECONDS))
+            if found or left == 0.0:
+                return [by_connection[connection] for connection in found]  # type: ignore[index]
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < SAMPLE_SECONDS:
+            return
+        self._looked = now
+        for worker in [*self._workers, *self._successors.values()]:
+            worker.watch()
 
     def renew(self, worker: Worker) -> None:
-        """Replace an idle worker that has grown, without waiting: it goes on until its successor has loaded."""
+        """Replace an idle worker that has grown, without waiting: it goes on until its successor has loaded.
+
+        One that is nearly full is replaced at once.
+        """
+        if worker.is_nearly_full():
+            worker.restart()
+            return
         successor = self._successors.get(worker.index)
         if successor is None:
-            self._successors[worker.index] = Worker(worker.index, self._settings)
+            self._successors[worker.index] = self._new(worker.index)
             return
         try:
             loaded = successor.has_loaded()
@@ -149,8 +209,7 @@ class Workers:
 
 def threads_per_worker(count: int) -> int:
     """The machine's cores shared out among `count` workers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // max(1, count))
+    return max(1, cores() // max(1, count))
 
 
 def ask_one(worker: Worker, message: object) -> object:
@@ -158,8 +217,18 @@ def ask_one(worker: Worker, message: object) -> object:
 
     Raises:
         TruetuneError: what the worker refused with.
-        WorkerDied: it ended.
+        SearchStopped: it ended.
     """
+    try:
+        return _answer_of(worker, message)
+    except WorkerDied as death:
+        raise SearchStopped(
+            f"The worker that was to look at the default model ended: {death.reason}. Its output is in the study's "
+            "folder, worker-0.log."
+        ) from None
+
+
+def _answer_of(worker: Worker, message: object) -> object:
     while not worker.ready:
         ready = worker.receive()
         if isinstance(ready, protocol.Refused):
@@ -193,11 +262,3 @@ def _hidden_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = " (the kernel does that when memory runs out)" if name == "SIGKILL" else ""
-        return f"the worker was ended by {name}{hint}"
-    return f"the worker ended with exit code {code}"

@@ -12,7 +12,7 @@ from truetune.errors import TruetuneError
 from truetune.search.base import Pause, Resume, Searcher
 from truetune.search.values import MAX_ATTEMPTS
 from truetune.space import Condition, Hyperparameter, Sampling, Space, Value
-from truetune.trial import Decision, Suggestion, Trial, TrialState
+from truetune.trial import ERROR, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
 
 Answer = Callable[[Hyperparameter], Value]
 
@@ -93,6 +93,10 @@ Objective = Callable[[Mapping[str, Value], int], float]
 
 class TrialFailure(TruetuneError):
     """Raised by an objective: this trial crashes."""
+
+
+class OutOfMemory(TrialFailure):
+    """Raised by an objective: this trial runs out of memory."""
 
 
 class _Tracing(LightHyperparameters):
@@ -209,7 +213,8 @@ class Simulation:
             try:
                 reports[epoch] = self.objective(names, epoch)
             except TrialFailure as failure:
-                return replace(trial, state=TrialState.FAILED, reports=reports, reason=str(failure))
+                cause = OUT_OF_MEMORY if isinstance(failure, OutOfMemory) else ERROR
+                return replace(trial, state=TrialState.FAILED, reports=reports, reason=str(failure), cause=cause)
             if self.searcher.report(trial.number, epoch, reports[epoch]) is Decision.STOP:
                 return self._ended(trial, TrialState.PRUNED, reports)
         return self._ended(trial, TrialState.COMPLETE, reports)

@@ -14,7 +14,7 @@ from typing import Any
 
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Value
-from truetune.testing.driver import Build, Objective, Simulation, TrialFailure, trace
+from truetune.testing.driver import Build, Objective, OutOfMemory, Simulation, TrialFailure, trace
 from truetune.trial import Trial, TrialState
 
 EPOCHS = 9
@@ -240,6 +240,22 @@ class SearcherContract:
         interrupted.run(9)
         assert _outline(self.resume(interrupted).run(self.trials)) == _outline(whole)
 
+    def test_trials_that_ran_out_of_memory_never_attract(self) -> None:
+        late = []
+        for seed in range(3):
+            trials = self.simulate(mixed, too_large, seed=seed).run(self.trials)
+            late += [trial for trial in trials[len(trials) // 2 :] if trial.schedule.parent is None]
+            assert not any(trials[t.schedule.parent].cause for t in trials if t.schedule.parent is not None)
+        share = sum(trial.cause != "" for trial in late) / len(late)
+        # 43 % of the grid is too large, and the more so the better the scores.
+        assert share <= 0.6, f"{share:.0%} of the later trials ran out of memory"
+
+    def test_trials_that_ran_out_of_memory_survive_a_resume(self) -> None:
+        whole = self.simulate(mixed, too_large).run(self.trials)
+        interrupted = self.simulate(mixed, too_large)
+        interrupted.run(9)
+        assert _outline(self.resume(interrupted).run(self.trials)) == _outline(whole)
+
     def test_the_plan_is_told(self) -> None:
         lines = self.make(self.problem(mixed)).plan()
         assert lines
@@ -257,6 +273,14 @@ def spoiled(bad: float | None) -> Objective:
         return bad
 
     return objective
+
+
+def too_large(values: Mapping[str, Value], epochs: int) -> float:
+    """Better the larger, until memory runs out."""
+    size = float(values["units"]) * float(values["batch_size"])
+    if size > 128 * 32:
+        raise OutOfMemory("out of memory")
+    return peak(values, epochs) + size / 10_000
 
 
 def _is_spoiled(values: Mapping[str, Value]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Objective, Preprocessing
 from truetune.trial import Decision, Schedule, TrialState
@@ -51,7 +52,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it."""
+    """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
+    one of `trial.CAUSES`.
+    """
 
     state: TrialState
     score: float | None = None
@@ -62,6 +65,7 @@ class Outcome:
     reason: str = ""
     stage: str = "fit"
     traceback: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ class Timing:
     first_epoch_seconds: float
     epoch_seconds: float
     parameters: int
+
+
+class Declined(TruetuneError):
+    """Said to a builder in the middle of its questions: this model is too large, do not build it to its end."""
 
 
 class Host(abc.ABC):

@@ -22,13 +22,18 @@ _NOISE = re.compile(
 _EVERYTHING = re.compile(rb"")
 
 
-def prepare_environment(threads: int | None = None) -> None:
+def prepare_environment(threads: int | None = None, gpu: str | None = None) -> None:
     """Environment that TensorFlow reads when it is first imported.
 
     Args:
         threads: within one operation; None leaves them to TensorFlow.
+        gpu: the only one to be seen, by number or UUID; None leaves them all. Its memory is then taken as it is
+            needed: TensorFlow would otherwise take all of it at once.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     if threads is not None:
         for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)

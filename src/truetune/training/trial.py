@@ -25,10 +25,11 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.measured import check_built
-from truetune.training.protocol import Host, Outcome, Request, TrainingTask
+from truetune.training.out_of_memory import is_out_of_memory
+from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
 from truetune.training.take_up import Beginning, take_up
 from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, never_logged
-from truetune.trial import TrialState
+from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
     hp = HyperParameters(host.answer)
     try:
         model = _declare_and_build(task.hypermodel, hp)
+    except Declined:
+        return None
     except TruetuneError:
         raise
     except Exception as error:
@@ -169,13 +172,18 @@ def _scored_from_history(objective: Objective, history: History, epochs_seen: in
 def _failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) -> Outcome:
     """The reason in one line; the traceback from the user's own frame on."""
     frames = traceback.format_exception(type(error), error, _user_frames(error))
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    cause = ERROR
+    if is_out_of_memory(error):
+        cause, reason = OUT_OF_MEMORY, f"out of memory: {reason}"
     return Outcome(
         TrialState.FAILED,
         epochs=epochs,
         seconds=stopwatch.seconds,
-        reason=f"{type(error).__name__}: {error}".splitlines()[0],
+        reason=reason,
         stage=stage,
         traceback="".join(frames),
+        cause=cause,
     )
 
 

@@ -38,12 +38,14 @@ class WorkerSettings:
         data: folder with the training and validation arrays.
         threads: TensorFlow's, within one operation.
         log: file that takes what the worker and TensorFlow print.
+        gpu: the only GPU the worker sees; None leaves them all to it.
     """
 
     task: bytes
     data: Path
     threads: int
     log: Path
+    gpu: str | None = None
 
 
 class SupervisorGone(Exception):
@@ -53,7 +55,7 @@ class SupervisorGone(Exception):
 def main(connection: Connection, settings: WorkerSettings) -> None:
     """Entry point of the process."""
     _detach(settings.log)
-    prepare_environment(settings.threads)
+    prepare_environment(settings.threads, settings.gpu)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _serve(connection, settings)

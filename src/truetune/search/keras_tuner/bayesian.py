@@ -90,6 +90,8 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):  # ty
     def _fit(self, embedding: Embedding) -> None:
         """Learn from the finished trials; running and failed ones count as the model's own pessimistic guess.
 
+        Those that ran out of memory count as the worst score there is: bad enough to move away from, and finite.
+
         KerasTuner asks the model for that guess before it was ever fitted. It leaves failed trials out, so that their
         neighbourhood stays unknown and thereby attractive.
         """
@@ -97,6 +99,9 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):  # ty
         x = np.array([embedding.encode(entry.values) for entry in finished])
         y = np.array([float(entry.score or 0.0) for entry in finished])
         y = -y if self.problem.direction == "max" else y
+        infeasible = [embedding.encode(entry.values) for entry in self.infeasible()]
+        if infeasible:
+            x, y = np.vstack([x, infeasible]), np.append(y, np.full(len(infeasible), y.max()))
         self.gpr = self._learn_kernel(x, y)
         guessed = [embedding.encode(entry.values) for entry in self.unscored()]
         if guessed:

@@ -14,6 +14,7 @@ import keras_tuner as kt
 from keras_tuner.src.engine.trial import Trial as OracleTrial
 
 from truetune.search.base import SearchProblem
+from truetune.search.infeasible import is_at_least_as_large, is_infeasible
 from truetune.search.keras_tuner.dimension import Dimension
 from truetune.search.values import final_score, first_values, repeats
 from truetune.seeds import derive_seed
@@ -35,6 +36,7 @@ class Entry:
     twin: OracleTrial
     score: float | None = None
     state: TrialState = TrialState.RUNNING
+    infeasible: bool = False
 
 
 def objective_of(problem: SearchProblem) -> kt.Objective:
@@ -114,7 +116,11 @@ class SearchOracle:
         return values
 
     def _duplicate(self, values: dict[str, Value]) -> bool:
-        return repeats(values, self.taken()) or values in self.retracted
+        return repeats(values, self.taken()) or values in self.retracted or self._is_too_large(values)
+
+    def _is_too_large(self, values: dict[str, Value]) -> bool:
+        """Whether a model at least as small has run out of memory."""
+        return any(is_at_least_as_large(self.space, values, entry.values) for entry in self.infeasible())
 
     def taken(self) -> list[dict[str, Value]]:
         """Values not to be proposed again. A running trial may still ask (in `fit`) for the rest of its proposal."""
@@ -128,8 +134,12 @@ class SearchOracle:
         return [entry for _, entry in sorted(self.entries.items()) if entry.score is not None]
 
     def unscored(self) -> list[Entry]:
-        """What runs or failed, by number."""
-        return [entry for _, entry in sorted(self.entries.items()) if entry.score is None]
+        """What runs or failed, by number; without what ran out of memory."""
+        return [entry for _, entry in sorted(self.entries.items()) if entry.score is None and not entry.infeasible]
+
+    def infeasible(self) -> list[Entry]:
+        """What ran out of memory, by number."""
+        return [entry for _, entry in sorted(self.entries.items()) if entry.infeasible]
 
     def open(self, number: int, values: dict[str, Value], schedule: Schedule) -> None:
         """Enter a proposal as a running trial."""
@@ -146,6 +156,8 @@ class SearchOracle:
         self.ongoing_trials[f"trial {number}"] = twin
         self.start_order.append(twin.trial_id)
         self._tried_so_far.add(digest)
+        # Within one number only: a restored search does not know what was withdrawn for earlier ones.
+        self.retracted.clear()
         self._id_to_hash[twin.trial_id] = digest
 
     def set_values(self, number: int, values: dict[str, Value]) -> None:
@@ -164,12 +176,13 @@ class SearchOracle:
     def close(self, trial: Trial) -> None:
         """Enter how a trial ended. NaN and infinity are failures: KerasTuner would read an infinite score as 0."""
         entry = self.entries[trial.number]
-        entry.state, entry.score = trial.state, final_score(trial)
+        entry.state, entry.score, entry.infeasible = trial.state, final_score(trial), is_infeasible(trial)
         self.set_values(trial.number, dict(trial.values))
         self.ongoing_trials.pop(f"trial {trial.number}", None)
         self.end_order.append(entry.twin.trial_id)
         entry.twin.score = entry.score
-        entry.twin.status = "FAILED" if entry.score is None else "COMPLETED"
+        failed = "INVALID" if entry.infeasible else "FAILED"  # KerasTuner's word for a model that is too large
+        entry.twin.status = failed if entry.score is None else "COMPLETED"
         entry.twin.message = trial.reason or None
         if entry.score is not None:
             entry.twin.best_step = trial.best_epoch

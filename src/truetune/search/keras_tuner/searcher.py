@@ -39,7 +39,7 @@ class KerasTunerSearcher(Searcher):
         self._attempts: dict[int, int] = {}
 
     def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
-        if attempt >= MAX_ATTEMPTS:
+        if attempt >= MAX_ATTEMPTS and self.name != "grid":  # a grid ends by itself
             return Pause.EXHAUSTED
         self._attempts[number] = attempt
         self.oracle.reseed(number, attempt)
