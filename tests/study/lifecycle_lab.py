@@ -8,6 +8,7 @@ from truetune.study.budget import Limits
 from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
 from truetune.study.lifecycle import Lifecycle
+from truetune.study.owner import Leases
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.testing.driver import LightHyperparameters
@@ -29,12 +30,19 @@ def tiny(hp):
 class Notes(Observer):
     def __init__(self):
         self.lines, self.started, self.ended, self.epochs = [], [], [], []
+        self.elsewhere, self.dropped = [], []
 
     def note(self, line):
         self.lines.append(line)
 
     def trial_started(self, trial, worker):
         self.started.append((trial.number, worker))
+
+    def trial_ended_elsewhere(self, trial):
+        self.elsewhere.append(trial)
+
+    def trial_dropped(self, number, worker):
+        self.dropped.append(number)
 
     def trial_ended(self, trial, worker):
         self.ended.append((trial.number, trial.state))
@@ -50,7 +58,7 @@ class Lab:
         self.folder, self.builder, self.stores = folder, builder, []
         self.notes = Notes()
 
-    def open(self, max_trials=6, **limits):
+    def open(self, max_trials=6, sharing=False, **limits):
         store = Store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
         self.stores.append(store)
         space = trace_builder(self.builder)
@@ -68,6 +76,7 @@ class Lab:
             seed=0,
             checkpoints=self.folder / "checkpoints",
             observer=self.notes,
+            leases=Leases(store.owner, 60.0) if sharing else None,
         )
         return self.lifecycle
 
