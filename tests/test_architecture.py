@@ -317,9 +317,12 @@ def test_files_hold_one_concept() -> None:
 
 
 def test_tests_mirror_the_package() -> None:
-    """A folder of tests is a folder of the package; file names are unique, as pytest wants them without packages."""
+    """A folder of tests is a folder of the package; file names are unique, as pytest wants them without packages.
+
+    Only `reliability` is of the whole: what a search survives.
+    """
     files = sorted(TESTS.rglob("test_*.py"))
     names = [path.name for path in files]
     assert sorted(set(names)) == sorted(names)
     folders = {path.parent.relative_to(TESTS) for path in files}
-    assert [str(f) for f in folders if not (SOURCE / "truetune" / f).is_dir()] == []
+    assert [str(f) for f in folders if not (SOURCE / "truetune" / f).is_dir()] in ([], ["reliability"])
