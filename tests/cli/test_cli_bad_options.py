@@ -17,6 +17,10 @@ def data(here):
         (("--max-trials", "0"), ("max_trials=0", "at least 1")),
         (("--max-trials", "-3"), ("max_trials=-3", "at least 1")),
         (("--workers", "-1"), ("workers=-1", "0 (train in this process) or more")),
+        (("--workers", "1.5"), ("workers=1.5", "or auto")),
+        (("--workers", "3", "--gpus", "0,1"), ("workers=3", "2 GPUs", "one worker a GPU")),
+        (("--worker-memory", "much"), ("'much'", "3G or 800M")),
+        (("--max-parameters", "0"), ("max_parameters=0", "at least 1")),
         (("--seed", "-1"), ("seed=-1", "0 or more")),
         (("--epochs", "0"), ("epochs=0", "at least 1")),
         (("--method", "keras_tuner"), ("'keras_tuner' does not exist", "keras-tuner, optuna")),
@@ -55,7 +59,7 @@ def test_a_storage_that_cannot_be_opened(data, url, parts):
         assert part in message
 
 
-@pytest.mark.parametrize("words", [("--max-trials", "many"), ("--maxtrials", "3"), ("--workers", "1.5")])
+@pytest.mark.parametrize("words", [("--max-trials", "many"), ("--maxtrials", "3")])
 def test_words_that_click_refuses(data, words):
     result = run("tune", "--data", data, *words)
     assert result.exit_code == 2

@@ -97,25 +97,35 @@ def test_an_unknown_pruner_is_refused_with_the_known_ones() -> None:
         TPESearcher(problem(), "hopeful")
 
 
-def test_a_retracted_proposal_changes_nothing_that_follows() -> None:
-    def run(retracting: bool) -> list[Value]:
-        searcher = TPESearcher(problem())
-        seen = []
-        for number in range(16):
-            space = problem().space
-            if retracting and number in (3, 12):
-                searcher.ask(number, 1)
-                for key in space:
-                    searcher.answer(number, key, space[key])
-                searcher.retract(number)
-            searcher.ask(number)
-            values = {key: searcher.answer(number, key, space[key]) for key in space}
-            searcher.accept(number, values)
-            searcher.tell(Trial(number, TrialState.COMPLETE, values, score=bowl(values, 1)))
-            seen.append(values["x"])
-        return seen
+def proposed(searcher: Searcher, number: int, attempt: int = 0) -> dict[str, Value]:
+    searcher.ask(number, attempt)
+    space = problem().space
+    return {key: searcher.answer(number, key, space[key]) for key in space}
 
-    assert run(retracting=True) == run(retracting=False)
+
+def trained(searcher: Searcher, number: int, values: dict[str, Value]) -> Trial:
+    searcher.accept(number, values)
+    trial = Trial(number, TrialState.COMPLETE, values, score=bowl(values, 1))
+    searcher.tell(trial)
+    return trial
+
+
+def test_a_retracted_proposal_counts_for_its_own_number_only() -> None:
+    searcher, trials = TPESearcher(problem()), []
+    for number in range(16):
+        values = proposed(searcher, number)
+        if number in (12, 15):
+            searcher.retract(number)
+            assert proposed(searcher, number, 1) != values
+            values = dict(searcher._frozen(number).params)
+        trials.append(trained(searcher, number, values))
+    restored = TPESearcher(problem())
+    restored.restore(trials)
+    for number in range(16, 20):
+        values = proposed(searcher, number)
+        assert values == proposed(restored, number)
+        trained(searcher, number, values)
+        trained(restored, number, values)
 
 
 def test_a_hyperparameter_may_be_asked_for_in_fit() -> None:

@@ -40,7 +40,7 @@ def checked_workers(workers: int | str | None, gpus: Sequence[str]) -> int:
         return automatic_workers(len(gpus))
     number = int(workers) if str(workers).isdigit() else -1
     if number < 0:
-        raise InputError(f"workers={workers} was given. Expected 0 (train in this process), a number, or auto.")
+        raise InputError(f"workers={workers} was given. Expected 0 (train in this process) or more, or auto.")
     if gpus and number == 0:
         raise InputError(
             "workers=0 trains in this process, which cannot be given a GPU any more. Set CUDA_VISIBLE_DEVICES "
