@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +44,22 @@ def message_of(output: str) -> str:
 
 
 def files_here() -> dict[str, str]:
-    """Content of every file below the current folder, by path; the database's journals left aside."""
+    """Content of every file below the current folder, by path; of a database what it says, wherever its journal ends."""
     return {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path): hashlib.sha256(_content(path)).hexdigest()
         for path in sorted(Path.cwd().rglob("*"))
         if path.is_file() and not path.name.endswith(("-shm", "-wal", ".lock"))
     }
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix != ".db":
+        return path.read_bytes()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        try:
+            return "\n".join(database.iterdump()).encode()
+        except sqlite3.DatabaseError:
+            return path.read_bytes()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import truetune
 from truetune.study.sizes import MIB
 from truetune.trial import OUT_OF_MEMORY, TrialState
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]
 
 LIMIT = 600 * MIB
 """A worker with TensorFlow and a small model has 300 MiB, pages of files not counted."""
