@@ -44,7 +44,7 @@ def message_of(output: str) -> str:
 
 
 def files_here() -> dict[str, str]:
-    """Content of every file below the current folder, by path; of a database what it says, wherever its journal ends."""
+    """Content of every file below the current folder, by path; of a database what it says."""
     return {
         str(path): hashlib.sha256(_content(path)).hexdigest()
         for path in sorted(Path.cwd().rglob("*"))
