@@ -1,4 +1,4 @@
-"""Checksums of what we keep as JSON or in the record, so that damage is noticed and never taken for a result."""
+"""Checksums of what we keep, so that damage is noticed and never taken for a result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,34 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_DIGEST_LINE = 65
+"""64 hexadecimal digits, newline."""
+
 
 def checksum(content: Mapping[str, Any]) -> str:
     """128 bits of the SHA-256 of `content`; keys in any order, 1 and 1.0 alike, tuples and lists alike."""
     text = json.dumps(_plain(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def with_digest(magic: bytes, content: bytes | memoryview) -> bytes:
+    """A file that says what it is: `magic`, a line with the SHA-256 of `content`, and `content`."""
+    return b"".join((magic, _digest_line(content), content))
+
+
+def without_digest(magic: bytes, data: bytes) -> memoryview:
+    """The content of what `with_digest` made. Raises ValueError for a file that is not whole."""
+    if not data.startswith(magic):
+        raise ValueError("it does not begin as a file of this version does")
+    head = len(magic) + _DIGEST_LINE
+    content = memoryview(data)[head:]
+    if data[len(magic) : head] != _digest_line(content):
+        raise ValueError("its checksum does not fit: it was cut short or changed")
+    return content
+
+
+def _digest_line(content: bytes | memoryview) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode() + b"\n"
 
 
 def _plain(value: Any) -> Any:

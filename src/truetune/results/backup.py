@@ -8,6 +8,7 @@ values came from. Both are written before the config itself, so an interrupted a
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from pathlib import Path
 import pydantic
 
 from truetune.atomic import write_atomically
+from truetune.checksum import checksum
 from truetune.errors import ConfigError
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -34,6 +36,19 @@ class _Record(pydantic.BaseModel, frozen=True):
     sha256_before: str
     sha256_after: str
     origin: Origin = Origin()
+    checksum: str | None = None
+
+    def to_json(self) -> bytes:
+        content = self.model_dump(mode="json", exclude={"checksum"})
+        return (json.dumps({**content, "checksum": checksum(content)}, indent=2) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> _Record:
+        """Raises ValueError for what was changed since it was written."""
+        record = cls.model_validate_json(text)
+        if record.checksum not in (None, checksum(record.model_dump(mode="json", exclude={"checksum"}))):
+            raise ValueError("its checksum does not fit its content")
+        return record
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ def make_backup(config_path: str | Path, before: bytes, after: bytes, origin: Or
     mode = config.stat().st_mode if config.exists() else None
     write_atomically(path, before, mode)
     record = _Record(sha256_before=_digest(before), sha256_after=_digest(after), origin=origin)
-    write_atomically(_record_path(path), (record.model_dump_json(indent=2) + "\n").encode())
+    write_atomically(_record_path(path), record.to_json())
     return path
 
 
@@ -122,8 +137,8 @@ def undo(config_path: str | Path) -> Path:
 def _load(path: Path) -> Backup:
     record_path = _record_path(path)
     try:
-        record = _Record.model_validate_json(record_path.read_bytes())
-    except (OSError, pydantic.ValidationError) as error:
+        record = _Record.from_json(record_path.read_bytes())
+    except (OSError, ValueError) as error:  # pydantic's are ValueErrors
         raise ConfigError(
             f"{record_path}, the record of a backup, is damaged. The old content stands in {path}: copy it over the "
             "config file if you want it back, and move both files away."

@@ -67,7 +67,7 @@ def _with_tables(url: str, **engine: Any) -> RDBStorage:
 def _prepare_sqlite(url: str) -> None:
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": LOCK_SECONDS})
     with engine.connect() as connection:
-        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         if found != "ok":
             raise StudyError(_damaged(url, str(found)))
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -108,6 +108,21 @@ def storage_errors(url: str) -> Iterator[None]:
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise _explained(url, error) from error
+
+
+NONSENSE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError)
+"""What SQLAlchemy, Optuna and json raise for rows that nobody can have written: an unknown state, half a date."""
+
+
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """As `storage_errors`; rows that make no sense are damage too. Raises StudyError."""
+    with storage_errors(url):
+        try:
+            yield
+        except NONSENSE as error:
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StudyError(_damaged(url, why)) from error
 
 
 def _explained(url: str, error: Exception) -> StudyError | StorageError:

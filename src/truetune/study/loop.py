@@ -10,7 +10,7 @@ from truetune.errors import SearchStopped, TruetuneError
 from truetune.space import Hyperparameter, Value
 from truetune.study.lifecycle import Lifecycle
 from truetune.study.running import RunningTrial
-from truetune.study.workers import Worker, WorkerDied, Workers, raise_refusal
+from truetune.study.workers import STARTS, Worker, WorkerDied, Workers, raise_refusal
 from truetune.training import protocol
 from truetune.trial import KILLED, TIMEOUT, Decision, TrialState
 
@@ -101,7 +101,7 @@ class _Loop:
         """A dead worker is replaced. Its trial is trained again where it was not to blame, and failed where it was."""
         running = self._running.pop(worker.index, None)
         self._failed_starts += not worker.ready
-        if self._failed_starts >= 3:
+        if self._failed_starts >= STARTS:
             raise SearchStopped(
                 f"A worker cannot start: {death.reason}. Its output is in the study's folder, worker-*.log."
             )

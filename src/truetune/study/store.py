@@ -22,7 +22,7 @@ from truetune.checksum import checksum
 from truetune.errors import StudyError
 from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
-from truetune.study.database import Patience, open_storage, storage_errors, without_password
+from truetune.study.database import Patience, open_storage, reading, storage_errors, without_password
 from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, LostTrial, Record
 from truetune.trial import Schedule, Trial, TrialState
@@ -86,8 +86,13 @@ class Store:
         """The study as it is; a `KeyError` where there is none."""
         store = cls.__new__(cls)
         store._attach(url, name, None, None)
-        with storage_errors(url):
-            store._open(optuna.load_study(study_name=name, storage=store._storage))
+        with reading(url):
+            names = optuna.get_all_study_names(store._storage)
+        if name not in names:
+            raise KeyError(name)
+        with reading(url):
+            study = optuna.load_study(study_name=name, storage=store._storage)
+        store._open(study)
         return store
 
     def _attach(self, url: str, name: str, owner: Owner | None, patience: Patience | None) -> None:
@@ -103,7 +108,7 @@ class Store:
 
     def _open(self, study: optuna.Study) -> None:
         self._study = study
-        with storage_errors(self.url):
+        with reading(self.url):
             study_id = self._storage.get_study_id_from_name(self.name)
             self._record = Record(self._storage, study_id, self.owner.token)
             self._study_id = study_id
@@ -120,26 +125,32 @@ class Store:
 
         return explained() if self._patience is None else self._patience.run(explained)
 
+    def _read(self, action: Callable[[], Result]) -> Result:
+        """As `_do`; raises StudyError for rows that make no sense."""
+        with reading(self.url):
+            return self._do(action)
+
     # What the study was made from
 
     @property
     def meta(self) -> dict[str, Any]:
         """What `set_meta` last wrote, with what was discovered since; empty for a new study."""
-        attributes = self._do(lambda: self._storage.get_study_user_attrs(self._study_id))
+        attributes = self._read(lambda: self._storage.get_study_user_attrs(self._study_id))
         found = attributes.get(_META)
-        meta = self._checked_meta(found) if found else {}
-        discovered = [value for key, value in sorted(attributes.items()) if key.startswith(_DISCOVERED)]
-        return {**meta, "discovered": [json.loads(value) for value in discovered]} if meta or discovered else {}
+        meta = self._verified(found, "its description") if found else {}
+        texts = [value for key, value in sorted(attributes.items()) if key.startswith(_DISCOVERED)]
+        discovered = [self._verified(text, "a hyperparameter") for text in texts]
+        return {**meta, "discovered": discovered} if meta or discovered else {}
 
-    def _checked_meta(self, text: str) -> dict[str, Any]:
+    def _verified(self, text: str, what: str) -> dict[str, Any]:
         try:
-            meta: dict[str, Any] = json.loads(text)
-            stated = meta.pop(_CHECKSUM)
+            content: dict[str, Any] = json.loads(text)
+            stated = content.pop(_CHECKSUM)
         except (ValueError, KeyError, AttributeError):
-            raise StudyError(self._damaged("its description")) from None
-        if checksum(meta) != stated:
-            raise StudyError(self._damaged("its description"))
-        return meta
+            raise StudyError(self._damaged(what)) from None
+        if checksum(content) != stated:
+            raise StudyError(self._damaged(what))
+        return content
 
     def _damaged(self, what: str) -> str:
         return (
@@ -149,19 +160,23 @@ class Store:
 
     def set_meta(self, meta: Mapping[str, Any]) -> None:
         kept = {key: value for key, value in meta.items() if key not in ("discovered", _CHECKSUM)}
-        kept[_CHECKSUM] = checksum(kept)
-        self._do(lambda: self._study.set_user_attr(_META, json.dumps(kept)))
+        self._set_attribute(_META, kept)
 
     def discover(self, key: str, hyperparameter: Hyperparameter) -> None:
         """Keep a hyperparameter that the trace had not found, so that a resumed search knows it."""
-        content = json.dumps({"key": key, **hyperparameter.to_config()})
-        self._do(lambda: self._study.set_user_attr(f"{_DISCOVERED}{key}", content))
+        self._set_attribute(f"{_DISCOVERED}{key}", {"key": key, **hyperparameter.to_config()})
+
+    def _set_attribute(self, key: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps({**content, _CHECKSUM: checksum(content)})
+        self._do(lambda: self._study.set_user_attr(key, text))
 
     # Trials
 
     def trials(self) -> list[Trial]:
         """All trials by number."""
-        frozen = self._do(lambda: self._storage.get_all_trials(self._study_id, deepcopy=False))
+        frozen = self._read(lambda: self._storage.get_all_trials(self._study_id, deepcopy=False))
+        if [t.number for t in frozen] != list(range(len(frozen))):
+            raise StudyError(self._damaged("the list of its trials"))
         self._ids |= {t.number: t._trial_id for t in frozen}
         return [self._checked(t) for t in frozen]
 
@@ -309,22 +324,22 @@ class Store:
 
     def changes(self) -> list[Trial]:
         """Trials of others that are new, are built by now, or have ended; each as it stands now."""
-        rows = self._do(lambda: self._record.states(self._next_unseen, self._open_numbers))
+        rows = self._read(lambda: self._record.states(self._next_unseen, self._open_numbers))
         changed = []
         for trial_id, number, state in rows:
             self._ids[number] = trial_id
             self._next_unseen = max(self._next_unseen, number + 1)
             if number in self._mine:
                 continue
-            changed.append(self._read(trial_id))
+            changed.append(self._trial(trial_id))
             if state.is_finished():
                 self._open_numbers.discard(number)
             else:
                 self._open_numbers.add(number)
         return changed
 
-    def _read(self, trial_id: int) -> Trial:
-        return self._checked(self._do(lambda: self._storage.get_trial(trial_id)))
+    def _trial(self, trial_id: int) -> Trial:
+        return self._checked(self._read(lambda: self._storage.get_trial(trial_id)))
 
     def beat(self, count: int) -> None:
         """Say that we live: `count` differs from the last one."""
@@ -333,11 +348,12 @@ class Store:
 
     def owners(self) -> dict[str, tuple[Owner, int]]:
         """The processes that work on the study or did, and the latest beat of each."""
-        leases = self._do(self._record.leases)
+        leases = self._read(self._record.leases)
         found = {}
-        for token, content in leases.items():
-            beat = content.pop("beat")
-            found[token] = (Owner(**content), int(beat))
+        with reading(self.url):
+            for token, content in leases.items():
+                beat = content.pop("beat")
+                found[token] = (Owner(**content), int(beat))
         return found
 
     def forget(self, tokens: Iterable[str]) -> None:

@@ -17,12 +17,16 @@ from truetune.study.memory import SAMPLE_SECONDS, Death, MemoryWatch
 from truetune.training import protocol
 from truetune.training.worker import WorkerSettings
 from truetune.training.worker import main as worker_main
+from truetune.trial import KILLED
 
 GROWTH_LIMIT = 100 * 2**20
 """Bytes a worker may grow beyond its size after the first trial. TensorFlow leaks 5 to 12 MiB a trial, which neither
 `clear_session` nor the garbage collector gives back."""
 
 CLOSE_SECONDS = 5.0
+
+STARTS = 3
+"""How often a worker may die before it is of any use."""
 
 LEAST_FREE_SHARE = 0.75
 """Of what a worker may have beyond its size when it had just loaded: with less than that it is replaced at once, so
@@ -213,19 +217,24 @@ def threads_per_worker(count: int) -> int:
 
 
 def ask_one(worker: Worker, message: object) -> object:
-    """Send `message` to a worker and wait for its answer.
+    """Send `message` to a worker and wait for its answer; one that is killed from outside meanwhile is replaced.
 
     Raises:
         TruetuneError: what the worker refused with.
         SearchStopped: it ended.
     """
-    try:
-        return _answer_of(worker, message)
-    except WorkerDied as death:
-        raise SearchStopped(
-            f"The worker that was to look at the default model ended: {death.reason}. Its output is in the study's "
-            "folder, worker-0.log."
-        ) from None
+    deaths = 0
+    while True:
+        try:
+            return _answer_of(worker, message)
+        except WorkerDied as death:
+            deaths += 1
+            if death.cause != KILLED or deaths == STARTS:
+                raise SearchStopped(
+                    f"The worker that was to look at the default model ended: {death.reason}. Its output is in the "
+                    "study's folder, worker-0.log."
+                ) from None
+            worker.restart()
 
 
 def _answer_of(worker: Worker, message: object) -> object:

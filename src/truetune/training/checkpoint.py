@@ -6,7 +6,6 @@ cut short or changed in a single bit is found out before anything of it is used.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -18,13 +17,12 @@ from typing import Any
 import numpy as np
 
 from truetune.atomic import write_atomically
+from truetune.checksum import with_digest, without_digest
 from truetune.data.dataset import Array
 from truetune.errors import StudyError
 from truetune.training.fit import History
 
 MAGIC = b"truetune checkpoint 1\n"
-_HEAD = len(MAGIC) + 65
-"""Magic line, 64 hexadecimal digits, newline."""
 
 
 @dataclass
@@ -72,9 +70,7 @@ def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:
     arrays["progress"] = np.frombuffer(json.dumps(numbers).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    content = buffer.getbuffer()
-    digest = hashlib.sha256(content).hexdigest().encode() + b"\n"
-    write_atomically(path, b"".join((MAGIC, digest, content)), make_folder=True)
+    write_atomically(path, with_digest(MAGIC, buffer.getbuffer()), make_folder=True)
 
 
 def load_checkpoint(path: Path, model: Any, owner: Mapping[str, Any] | None = None) -> Progress:
@@ -89,7 +85,7 @@ def load_checkpoint(path: Path, model: Any, owner: Mapping[str, Any] | None = No
         StudyError: the file is damaged, or belongs to another model or trial.
     """
     try:
-        with np.load(io.BytesIO(_verified(path.read_bytes())), allow_pickle=False) as saved:
+        with np.load(io.BytesIO(without_digest(MAGIC, path.read_bytes())), allow_pickle=False) as saved:
             progress = _progress(saved)
             values = [*_numbered(saved, "model"), *_numbered(saved, "optimizer")]
         if owner is not None and progress.owner != owner:
@@ -113,17 +109,6 @@ def as_parent(progress: Progress, owner: Mapping[str, Any]) -> Progress:
     """What the promoted trial `owner` takes over: the training, without its parent's own record."""
     kept = {name: getattr(progress, name) for name in ("epoch", "best_score", "best_epoch", "wait", "best_weights")}
     return Progress(**kept, owner=owner)
-
-
-def _verified(content: bytes) -> memoryview:
-    """The `.npz` in `content`. Raises ValueError for a file that is not whole."""
-    whole = memoryview(content)
-    if not content.startswith(MAGIC):
-        raise ValueError("it does not begin as a checkpoint of this version does")
-    digest = hashlib.sha256(whole[_HEAD:]).hexdigest().encode() + b"\n"
-    if content[len(MAGIC) : _HEAD] != digest:
-        raise ValueError("its checksum does not fit: it was cut short or changed")
-    return whole[_HEAD:]
 
 
 def _progress(saved: Any) -> Progress:

@@ -65,7 +65,8 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
         return None
     beginning = take_up(model, request, hp.values, host, fits_plainly(task.hypermodel, model))
     stopwatch.before = beginning.progress.seconds
-    watch = TrialCallback(task, host, beginning.progress, _course(task, request, hp, model, beginning, stopwatch))
+    course = _course(task, request, hp, model, beginning, stopwatch, host)
+    watch = TrialCallback(task, host, beginning.progress, course)
     try:
         outcome = _train(task, parts, request, hp, model, watch)
     except TruetuneError:
@@ -76,14 +77,20 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
 
 
 def _course(
-    task: TrainingTask, request: Request, hp: HyperParameters, model: Any, beginning: Beginning, stopwatch: Stopwatch
+    task: TrainingTask,
+    request: Request,
+    hp: HyperParameters,
+    model: Any,
+    beginning: Beginning,
+    stopwatch: Stopwatch,
+    host: Host,
 ) -> Course:
     return Course(
         initial_epoch=beginning.initial_epoch,
         last_epoch=request.schedule.epochs or planned_epochs(hp, task.epochs),
         resumable=fits_plainly(task.hypermodel, model),
         keep=request.keep,
-        times=CheckpointTimes(request.checkpoint),
+        times=CheckpointTimes(request.checkpoint, note=lambda line: host.note(f"Trial {request.number}: {line}")),
         stopwatch=stopwatch,
     )
 

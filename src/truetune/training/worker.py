@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Value
 from truetune.training import protocol
 from truetune.training.tensorflow_start import prepare_environment
+from truetune.training.worker_output import print_into
 from truetune.trial import Decision
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ def main(connection: Connection, settings: WorkerSettings) -> None:
 def _detach(log: Path) -> None:
     """Ctrl-C is the supervisor's to handle; printing goes to a file, not across its screen."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.stdout.flush()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    print_into(log)
 
 
 def _die_with_parent() -> None:

@@ -1,18 +1,22 @@
 """The directory that plain KerasTuner reloads. Written for people; never read by us.
 
 KerasTuner writes its files in place: of 150 searches killed while saving, 60 left an `oracle.json` that cannot be
-read. Here every file is written beside its place and then moved there.
+read. Here every file is written beside its place and then moved there. What cannot be written now (the disk is full) is
+written with the next trial: the search does not need it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from keras_tuner.src.engine.trial import Trial as OracleTrial
+
+_log = logging.getLogger(__name__)
 
 
 class Project:
@@ -23,23 +27,32 @@ class Project:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._left_out: dict[str, OracleTrial] = {}
 
     def start(self, oracle: Any, trials: list[OracleTrial]) -> None:
         """Write everything anew; trials of another search in the same place are removed."""
+        self._left_out = {twin.trial_id: twin for twin in trials}
+        self._write_all(oracle)
         kept = {f"trial_{twin.trial_id}" for twin in trials}
         for folder in self._path.glob("trial_*"):
             if folder.name not in kept:
-                shutil.rmtree(folder)
-        for twin in trials:
-            self.save(oracle, twin, with_oracle=False)
-        self._save_oracle(oracle)
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def save(self, oracle: Any, twin: OracleTrial, with_oracle: bool = True) -> None:
-        _write(self._path / f"trial_{twin.trial_id}" / "trial.json", twin.get_state())
-        if with_oracle:
-            self._save_oracle(oracle)
+    def save(self, oracle: Any, twin: OracleTrial) -> None:
+        """Write one trial, those that could not be written before, and the oracle."""
+        self._left_out[twin.trial_id] = twin
+        self._write_all(oracle)
 
-    def _save_oracle(self, oracle: Any) -> None:
+    def _write_all(self, oracle: Any) -> None:
+        try:
+            for twin in list(self._left_out.values()):
+                _write(self._path / f"trial_{twin.trial_id}" / "trial.json", twin.get_state())
+                del self._left_out[twin.trial_id]
+            self._write_oracle(oracle)
+        except OSError as error:
+            _log.warning("KerasTuner's project in %s is not up to date: %s. The search goes on.", self._path, error)
+
+    def _write_oracle(self, oracle: Any) -> None:
         _write(self._path / "oracle.json", oracle.get_state())
         _write(self._path / "tuner0.json", {})
 
@@ -47,5 +60,8 @@ class Project:
 def _write(path: Path, state: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(state), encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(state), encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

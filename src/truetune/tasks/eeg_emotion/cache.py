@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from truetune.atomic import write_atomically
+from truetune.checksum import with_digest, without_digest
 from truetune.data.dataset import Array
 from truetune.errors import StorageError
+
+MAGIC = b"truetune features 1\n"
 
 DEFAULT_FOLDER = Path("models/cache")
 
@@ -48,7 +51,7 @@ def remember(folder: Path, key: str, shape: tuple[int, int], compute: Callable[[
 
 def _read(path: Path, key: str, shape: tuple[int, int]) -> Array | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(without_digest(MAGIC, path.read_bytes())), allow_pickle=False) as file:
             features, stored_key = np.asarray(file["X"]), str(file["key"])
     except FileNotFoundError:
         return None
@@ -66,6 +69,6 @@ def _write(path: Path, key: str, features: Array) -> None:
     np.savez(buffer, X=features, key=np.array(key))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, with_digest(MAGIC, buffer.getbuffer()))
     except (OSError, StorageError) as error:
         _log.warning("The extracted features could not be kept in %s: %s", path.parent, error)
