@@ -38,6 +38,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "optuna": (
         "search.optuna",
         "search.optuna_pruners",
+        "search.optuna_sampler",
         "search.distributions",
         "study.database",
         "study.record",

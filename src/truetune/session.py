@@ -6,7 +6,8 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
@@ -20,6 +21,7 @@ from truetune.study.company import require_alone
 from truetune.study.database import Patience
 from truetune.study.events import Observer
 from truetune.study.heartbeat import alive
+from truetune.study.kept_weights import KeptWeights, weights_path
 from truetune.study.lifecycle import Lifecycle
 from truetune.study.options import SearchOptions
 from truetune.study.owner import Leases
@@ -268,6 +270,7 @@ class Session:
             observer=self.observer,
             leases=self.leases,
             max_parameters=self.options.max_parameters,
+            weights=KeptWeights(self.place.weights, self.options.keep, self.task.objective, trials),
         )
 
     def _open_meta(self, space: Space) -> None:
@@ -349,4 +352,10 @@ class Session:
         """What the study holds now."""
         meta = self.store.meta
         space = self._known_space(Space.from_config(meta.get("space", [])))
-        return Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)
+        result = Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)
+        return replace(result, best_weights=self._best_weights(result))
+
+    def _best_weights(self, result: Result) -> Path | None:
+        """None where they were not kept, or another machine has them."""
+        path = None if result.best is None else weights_path(self.place.weights, result.best.number)
+        return path if path is not None and path.exists() else None

@@ -145,6 +145,13 @@ _SEARCH = (
         show_default=True,
         help="A process on another machine that is silent for so long has lost its trials.",
     ),
+    click.option(
+        "--keep",
+        type=click.Choice(["best", "all", "none"]),
+        default="best",
+        show_default=True,
+        help="Whose weights stay in <directory>/tuning/<study>/weights.",
+    ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
     click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]"),
     click.option(

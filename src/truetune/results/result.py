@@ -33,6 +33,8 @@ class Result:
         trials: all, by number.
         space: what was searched.
         meta: how the study was made: method, algorithm, data, seed, ….
+        best_weights: file with the winner's weights, for `load_weights` of a model built from `best_hyperparameters`;
+            None where they were not kept, or are on another machine.
     """
 
     study_name: str
@@ -41,6 +43,7 @@ class Result:
     trials: tuple[Trial, ...]
     space: Space
     meta: Mapping[str, Any]
+    best_weights: Path | None = None
 
     @property
     def best(self) -> Trial | None:

@@ -107,6 +107,12 @@ class Searcher(abc.ABC):
         Told of a paused trial too (state PAUSED, with its reports), and again when that one has really ended.
         """
 
+    def may_be_continued(self, number: int) -> bool:
+        """Whether a later trial may still be given `number`, which has ended, as its parent. If not, the checkpoint
+        goes. Asked of trials with a bracket only.
+        """
+        return True
+
     @abc.abstractmethod
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take over the finished trials of an earlier run, in the order of their numbers. Called before any `ask`.

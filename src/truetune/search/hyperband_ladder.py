@@ -47,6 +47,25 @@ def next_place(plan: HyperbandPlan, climbers: Sequence[Climber], exhausted: bool
     return Pause.WAIT if any(climber.running for climber in climbers) else Pause.EXHAUSTED
 
 
+def may_be_promoted(plan: HyperbandPlan, climbers: Sequence[Climber], number: int) -> bool:
+    """Whether trial `number`, which has ended, may be promoted, or what was promoted from it still runs.
+
+    It may not once the next round has no more places than there are better trials waiting for one: trials that end
+    later only add to these.
+    """
+    of = {climber.number: climber for climber in climbers}[number]
+    inside = [climber for climber in climbers if climber.schedule.bracket == of.schedule.bracket]
+    children = [climber for climber in inside if climber.schedule.parent == number]
+    if children:
+        return any(child.running for child in children)
+    sizes, following = plan.rounds(of.schedule.bracket or 0), (of.schedule.round or 0) + 1
+    if of.score is None or following >= len(sizes):
+        return False
+    current = _in_round(inside, following)
+    better = [c for c in _candidates(_in_round(inside, following - 1), current) if _rank(c) > _rank(of)]
+    return len(better) < sizes[following].size - len(current)
+
+
 def _place_in(plan: HyperbandPlan, serial: int, inside: Sequence[Climber], exhausted: bool) -> Schedule | None:
     sizes = plan.rounds(serial)
     previous = _in_round(inside, 0)
@@ -72,6 +91,15 @@ def _in_round(inside: Iterable[Climber], number: int) -> list[Climber]:
 
 def _promotable(previous: Iterable[Climber], current: Iterable[Climber]) -> Climber | None:
     """The best of a round that finished and has not been promoted; earlier trials win ties."""
+    return max(_candidates(previous, current), key=_rank, default=None)
+
+
+def _candidates(previous: Iterable[Climber], current: Iterable[Climber]) -> list[Climber]:
     promoted = {climber.schedule.parent for climber in current}
-    candidates = [c for c in previous if c.score is not None and not c.running and c.number not in promoted]
-    return max(candidates, key=lambda c: (c.score, -c.number), default=None)
+    return [c for c in previous if c.score is not None and not c.running and c.number not in promoted]
+
+
+def _rank(climber: Climber) -> tuple[float, int]:
+    """Of a trial with a score; the larger is promoted first."""
+    assert climber.score is not None
+    return climber.score, -climber.number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 
 import optuna
@@ -14,6 +13,7 @@ from truetune.search.base import Pause, Searcher, SearchProblem
 from truetune.search.distributions import Encoding, encoding
 from truetune.search.infeasible import is_infeasible
 from truetune.search.optuna_pruners import NUMBER, make_pruner, remembers
+from truetune.search.optuna_sampler import EndedTrials, RememberingTPESampler
 from truetune.search.values import MAX_ATTEMPTS, final_score, first_value, first_values, random_start
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Value
@@ -43,6 +43,7 @@ class TPESearcher(Searcher):
         self._space = problem.space.copy()
         self._storage = optuna.storages.InMemoryStorage()
         self._study = self._new_study()
+        self._ended = EndedTrials()
         self._numbers: dict[int, int] = {}
         self._building: dict[int, optuna.Trial] = {}
         self._samplers: dict[int, optuna.samplers.BaseSampler] = {}
@@ -173,18 +174,16 @@ class TPESearcher(Searcher):
         seed = derive_seed(self._problem.seed, "tpe", number, attempt)
         if attempt >= RANDOM_FROM_ATTEMPT:
             return optuna.samplers.RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(
-                n_startup_trials=random_start(self._problem.max_trials), multivariate=True, group=True, seed=seed
-            )
+        return RememberingTPESampler(self._ended, random_start(self._problem.max_trials), seed)
 
     def _is_first_proposal(self) -> bool:
         """Whether trial 0 is at its first attempt: nothing has been retracted under its number."""
         return self._numbers.get(0) == 0
 
     def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
-        return self._study.get_trials(deepcopy=False)[self._numbers[number]]
+        study_id = self._study._study_id
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, self._numbers[number])
+        return self._storage.get_trial(trial_id)
 
     def _encoded(self, values: Mapping[str, Value]) -> dict[str, Value]:
         known = {key: self._space[key] for key in values if key in self._space}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from truetune.search.base import Searcher
 from truetune.study.running import RunningTrial
 from truetune.training.protocol import Request
 from truetune.trial import Trial, TrialState
@@ -15,6 +17,16 @@ class Checkpoints:
     """The checkpoints of a study's trials, one file a trial, in `folder`."""
 
     folder: Path
+    _waiting: set[int] = field(default_factory=set)
+    """Trials that have ended and may be promoted."""
+
+    @classmethod
+    def of(cls, folder: Path, trials: Iterable[Trial]) -> Checkpoints:
+        """Those that the `trials` of earlier runs left."""
+        ended = (t for t in trials if t.state.is_finished and t.schedule.bracket is not None)
+        checkpoints = cls(folder)
+        checkpoints._waiting.update(t.number for t in ended if checkpoints.path(t.number).exists())
+        return checkpoints
 
     def path(self, number: int) -> Path:
         return self.folder / f"trial_{number:05d}.npz"
@@ -44,3 +56,11 @@ class Checkpoints:
             self.path(trial.schedule.parent).unlink(missing_ok=True)
         if trial.state is TrialState.FAILED or trial.schedule.bracket is None:
             self.path(trial.number).unlink(missing_ok=True)
+        else:
+            self._waiting.add(trial.number)
+
+    def discard_losers(self, searcher: Searcher) -> None:
+        """Of trials that will not be promoted any more, which `searcher` knows once it was told of the latest end."""
+        for number in [n for n in self._waiting if not searcher.may_be_continued(n)]:
+            self.path(number).unlink(missing_ok=True)
+            self._waiting.discard(number)

@@ -20,6 +20,7 @@ from truetune.study.checkpoints import Checkpoints
 from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
 from truetune.study.feasible import Feasibility, explained
+from truetune.study.kept_weights import KeptWeights
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
 from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
@@ -45,6 +46,7 @@ class Lifecycle:
         observer: hears what happens.
         leases: judges other processes; None where there can be none.
         max_parameters: larger models are not trained.
+        weights: of the trials that keep theirs; None keeps none.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class Lifecycle:
         observer: Observer,
         leases: Leases | None = None,
         max_parameters: int | None = None,
+        weights: KeptWeights | None = None,
     ) -> None:
         self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
-        self._seed, self._checkpoints, self._observer = seed, Checkpoints(checkpoints), observer
+        self._seed, self._checkpoints, self._observer = seed, Checkpoints.of(checkpoints, trials), observer
+        self._weights = weights or KeptWeights(checkpoints, "none", objective, ())
         self._budget = Budget(limits, objective, trials)
         self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
         self._others = OtherProcesses(store, leases, trials)
@@ -112,6 +116,7 @@ class Lifecycle:
         self._known.setdefault(_identity(trial.values), trial.number)
         self._searcher.observe(trial)
         self._feasibility.learn(trial)
+        self._weights.learn(trial)
         if trial.state.is_finished:
             self._budget.count(trial)
             self._observer.trial_ended_elsewhere(trial)
@@ -151,7 +156,7 @@ class Lifecycle:
         request, lost = self._checkpoints.request(running, self._trial_seed(running.number))
         if lost:
             self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
-        return request
+        return self._weights.asked(request)
 
     # While it is built and trained
 
@@ -327,7 +332,9 @@ class Lifecycle:
         self._feasibility.learn(trial)
         self._others.is_ours_again(trial)
         self._budget.count(trial)
+        self._weights.learn(trial)
         self._checkpoints.discard(trial)
+        self._checkpoints.discard_losers(self._searcher)
         self._observer.trial_ended(trial, running.worker)
         self._failures.count(trial)
 

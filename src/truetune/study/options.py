@@ -20,6 +20,9 @@ ALGORITHMS: Mapping[str, tuple[str, ...]] = {
 }
 """The algorithms of each method; the first is its default."""
 
+KEEPS = ("best", "all", "none")
+"""Whose weights stay on disk."""
+
 PRUNERS = ("median", "none", "hyperband", "successive-halving")
 
 
@@ -36,6 +39,7 @@ class SearchOptions:
         gpus: numbers or UUIDs of GPUs, each for one worker, e.g. ("0", "1"); empty leaves all GPUs to all workers.
         worker_memory: what one worker may have, in bytes or as "3G"; None shares out what is free.
         max_parameters: models with more are not trained.
+        keep: one of `KEEPS`: whose weights stay in `<directory>/tuning/<study>/weights`.
         seed: of everything.
         study_name: None makes one from the task's and the algorithm's name.
         storage: database URL; None is `<directory>/tuning/optuna.db`.
@@ -73,6 +77,7 @@ class SearchOptions:
     gpus: tuple[str, ...] = ()
     worker_memory: int | str | None = None
     max_parameters: int | None = None
+    keep: str = "best"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -82,6 +87,7 @@ class SearchOptions:
         if self.algorithm is not None:
             _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
         _one_of("pruner", self.pruner, PRUNERS)
+        _one_of("keep", self.keep, KEEPS)
         if self.max_trials < 1:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         object.__setattr__(self, "gpus", checked_gpus(self.gpus))

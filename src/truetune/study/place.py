@@ -62,6 +62,10 @@ class StudyPlace:
         return self.folder / "checkpoints"
 
     @property
+    def weights(self) -> Path:
+        return self.folder / "weights"
+
+    @property
     def keras_tuner(self) -> Path:
         return self.folder / "keras_tuner"
 

@@ -39,6 +39,9 @@ class Request:
         load_from: the parent's checkpoint, for a trial without one of its own; None for a fresh model.
         keep: leave a checkpoint at the end, because the trial may be promoted.
         thawed_at: the epoch after which a paused trial is taken up again; 0 for one that was never paused.
+        weights: where the weights of its best epoch go, if they are to be kept; None for nowhere.
+        keeps_all: whether they are kept even when another trial is better.
+        to_beat: the best score so far, for a trial whose weights are kept only where it is not worse.
     """
 
     number: int
@@ -48,12 +51,15 @@ class Request:
     load_from: Path | None = None
     keep: bool = False
     thawed_at: int = 0
+    weights: Path | None = None
+    keeps_all: bool = False
+    to_beat: float | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
-    one of `trial.CAUSES`.
+    one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch.
     """
 
     state: TrialState
@@ -66,6 +72,7 @@ class Outcome:
     stage: str = "fit"
     traceback: str = ""
     cause: str = ""
+    weights_are_best: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from truetune.training.fit import (
     planned_epochs,
     seed_everything,
 )
+from truetune.training.kept_weights import keep_weights
 from truetune.training.measured import check_built
 from truetune.training.out_of_memory import is_out_of_memory
 from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
@@ -73,7 +74,11 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
         raise
     except Exception as error:
         return _failed(error, "fit", stopwatch, epochs=watch.progress.epoch)
-    return replace(outcome, seconds=stopwatch.seconds)
+    outcome = replace(outcome, seconds=stopwatch.seconds)
+    problem = keep_weights(model, outcome, request, task.objective)
+    if problem:
+        host.note(problem)
+    return outcome
 
 
 def _course(
@@ -155,7 +160,14 @@ def _outcome(model: Any, progress: Progress, history: History) -> Outcome:
     else:
         state = TrialState.PRUNED if progress.pruned else TrialState.COMPLETE
         model.set_weights(progress.best_weights)
-    return Outcome(state, progress.best_score, progress.epoch, progress.best_epoch, history=history)
+    return Outcome(
+        state,
+        progress.best_score,
+        progress.epoch,
+        progress.best_epoch,
+        history=history,
+        weights_are_best=state is not TrialState.PAUSED,
+    )
 
 
 def _scored_from_history(objective: Objective, history: History, epochs_seen: int) -> Outcome:
@@ -173,7 +185,8 @@ def _scored_from_history(objective: Objective, history: History, epochs_seen: in
     if not values or not math.isfinite(values[best]):
         return Outcome(TrialState.FAILED, epochs=epochs, history=history, reason="the objective is not finite")
     best_epoch = epochs if len(values) == 1 else best + 1
-    return Outcome(TrialState.COMPLETE, values[best], epochs, best_epoch, history=history)
+    is_last = best_epoch == epochs
+    return Outcome(TrialState.COMPLETE, values[best], epochs, best_epoch, history=history, weights_are_best=is_last)
 
 
 def _failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) -> Outcome:

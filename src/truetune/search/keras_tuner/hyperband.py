@@ -10,7 +10,7 @@ import keras_tuner as kt
 
 from truetune.errors import StudyError
 from truetune.search.base import Pause, SearchProblem
-from truetune.search.hyperband_ladder import Climber, next_place
+from truetune.search.hyperband_ladder import Climber, may_be_promoted, next_place
 from truetune.search.hyperband_plan import COARSE_FACTORS, FACTORS, HyperbandPlan, extend_hyperband, plan_hyperband
 from truetune.search.keras_tuner.oracle import Entry, SearchOracle, objective_of, trial_id
 from truetune.seeds import derive_seed
@@ -56,6 +56,10 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):  # type: ignore
         if place.parent is not None:
             values = dict(self.entries[place.parent].values)
         return {"status": "RUNNING", "values": {**(values or {}), **_tuner_values(place)}}
+
+    def may_be_promoted(self, number: int) -> bool:
+        """Whether the checkpoint of a trial that has ended is still needed."""
+        return may_be_promoted(self.schedule, [self._climber(entry) for entry in self.entries.values()], number)
 
     def _climber(self, entry: Entry) -> Climber:
         sign = 1.0 if self.problem.direction == "max" else -1.0

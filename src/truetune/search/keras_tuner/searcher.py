@@ -77,6 +77,9 @@ class KerasTunerSearcher(Searcher):
         self.oracle.close(trial)
         self._save(trial.number)
 
+    def may_be_continued(self, number: int) -> bool:
+        return isinstance(self.oracle, HyperbandOracle) and self.oracle.may_be_promoted(number)
+
     def restore(self, trials: Sequence[Trial]) -> None:
         if isinstance(self.oracle, HyperbandOracle):
             self.oracle.continue_from(trials)
