@@ -6,6 +6,7 @@ TensorFlow 2.21 prints to the file descriptor of stderr before any Python-level 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -45,6 +46,8 @@ def start_tensorflow() -> None:
         return
     with without_tensorflow_noise(hidden=_EVERYTHING):
         import truetune.hyperparameters  # noqa: F401
+    # Building several models in one process is what we do; TensorFlow advises against it at length.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager
