@@ -194,9 +194,7 @@ def applied(tmp_path):
     """A config that was patched; (config, backup, its record)."""
     config = tmp_path / "config.py"
     config.write_bytes(BEFORE)
-    origin = backup.Origin(
-        comment="mine_optuna trial 17", keys={"learning_rate": "LEARNING_RATE", "units": "UNITS"}
-    )
+    origin = backup.Origin(comment="mine_optuna trial 17", keys={"learning_rate": "LEARNING_RATE", "units": "UNITS"})
     kept = backup.make_backup(config, BEFORE, AFTER, origin)
     config.write_bytes(AFTER)
     return config, kept, kept.with_name(kept.name + ".json")
@@ -298,7 +296,9 @@ def test_the_project_for_keras_tuner_is_never_read(tmp_path):
     import truetune
 
     def build(hp):
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Int("units", 1, 1000)), keras.layers.Dense(2)])
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(hp.Int("units", 1, 1000)), keras.layers.Dense(2)]
+        )
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return model
 
