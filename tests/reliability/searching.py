@@ -16,7 +16,6 @@ from truetune.study.store import Store
 
 SCRIPT = """
 import json
-import os
 import sys
 import time
 
@@ -30,11 +29,19 @@ if clock_jumps:
     real, began = time.time, time.monotonic()
     time.time = lambda: real() + (clock_jumps if time.monotonic() - began > 12 else 0.0)
 epoch_seconds, epochs = given.pop("epoch_seconds", 0.1), given.pop("epochs", 2)
+prints, checkpoints = given.pop("prints", False), given.pop("checkpoints", False)
+export = given.pop("export", None)
 
 
 def build(hp):
     import keras
 
+    if prints:
+        print("a line of the builder", flush=True)
+    if checkpoints:
+        from truetune.training import checkpoint_times
+
+        checkpoint_times.SECONDS_BETWEEN = 0  # after every epoch
     width = hp.Int("width", 1, 1000)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1 + width % 7), keras.layers.Dense(2, "softmax")])
     rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
@@ -56,6 +63,8 @@ task = truetune.Task("cheap", build, data, truetune.Objective("val_loss", "min")
 # No `if __name__ == "__main__"` guard: the search starts its workers all the same.
 try:
     result = truetune.tune(task, study_name="cheap", observer=Notes(), **given)
+    if export:
+        result.export(export)
 except truetune.TruetuneError as error:
     print(f"{type(error).__name__}: {error}", flush=True)
     raise SystemExit(error.exit_code)
@@ -74,19 +83,25 @@ class Searching:
 
     def __init__(self, folder: Path, storage: str | None = None, **options):
         self.folder, self.options = folder, options
-        self.url = storage or sqlite_url(folder / "models" / "tuning" / "optuna.db")
+        self.models = folder / "models"
+        self.url = storage or sqlite_url(self.models / "tuning" / "optuna.db")
         if storage is not None:
             self.options["storage"] = storage
         self.script = folder / "search.py"
         self.script.write_text(SCRIPT)
         self.processes = []
 
-    def start(self, directory="models", **more):
+    def use(self, folder):
+        """Keep the models in another folder, with SQLite."""
+        self.models = folder / "models"
+        self.url = sqlite_url(self.models / "tuning" / "optuna.db")
+
+    def start(self, **more):
         """One more process; it is also returned."""
         import json
 
         log = self.folder / f"run-{len(self.processes)}.log"
-        given = {"directory": str(self.folder / directory), **self.options, **more}
+        given = {"directory": str(self.models), **self.options, **more}
         with log.open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, str(self.script), json.dumps(given)],

@@ -18,7 +18,8 @@ KILLS = 50
 SUPERVISORS = 14
 """So many of the kills hit a supervisor; its workers end by themselves."""
 
-LONGEST_PAUSE_SECONDS = 4.0
+PROCESSES = 3
+LONGEST_PAUSE_SECONDS = 6.0
 ENDLESS = 100_000
 
 
@@ -41,7 +42,7 @@ def kill_worker(searching, process, chance):
 
 
 def alive(searching, processes):
-    """The two searches; one that was killed, or whose worker was killed three times while it loaded, begins again."""
+    """The searches; one that was killed, or whose worker was killed three times while it loaded, begins again."""
     for index, process in enumerate(processes):
         if process.poll() is not None:
             assert process.returncode < 0 or gave_up(process), searching.logs()
@@ -59,7 +60,7 @@ def test_fifty_kills_lose_and_repeat_nothing(search):
     witness, chance = Witness(), random.Random(8)
     victims = ["supervisor"] * SUPERVISORS + ["worker"] * (KILLS - SUPERVISORS)
     chance.shuffle(victims)
-    processes = [searching.start(), searching.start()]
+    processes = [searching.start() for _ in range(PROCESSES)]
     searching.wait_for_trials(1)
     for victim in victims:
         process = chance.choice(alive(searching, processes))

@@ -80,3 +80,38 @@ def test_without_a_path_nothing_is_written(writing):
     writing.write()
     assert not writing.epoch(1e6)
     assert not writing.path.exists()
+
+
+@pytest.fixture
+def blocked(writing):
+    """The folder of the checkpoints is a file: nothing can be written there."""
+    from truetune.training.checkpoint_times import CheckpointTimes
+
+    notes = []
+    folder = writing.path.with_name("no folder")
+    folder.write_text("")
+    writing.times = CheckpointTimes(folder / "trial.npz", writing.clock, notes.append)
+    return notes
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_once(writing, blocked):
+    assert not writing.epoch(100.0)
+    assert not writing.epoch(100.0)
+    writing.write()
+    assert len(blocked) == 1
+    assert "A checkpoint is left out, the trial goes on without it: " in blocked[0]
+
+
+def test_where_a_promotion_counts_on_it_an_older_one_is_removed(writing, monkeypatch):
+    from truetune.errors import StorageError
+    from truetune.training import checkpoint_times
+
+    writing.write()
+    assert writing.path.exists()
+
+    def full(*arguments):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(checkpoint_times, "save_checkpoint", full)
+    writing.write()
+    assert not writing.path.exists()

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def print_into(log: Path) -> None:
@@ -37,7 +38,7 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
 class _Forgiving(io.FileIO):
     """What cannot be written counts as written."""
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data) or 0
         except OSError:
