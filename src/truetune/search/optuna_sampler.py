@@ -49,10 +49,10 @@ class EndedTrials:
         rows = np.asarray(numbers, dtype=np.intp)
         if len(rows) and rows.max() >= len(self._has_read):
             self._grow(int(rows.max()) + 1)
-        for place in np.flatnonzero(~self._has_read[rows]):
+        for place in np.flatnonzero(~self._has_read[rows]).tolist():
             self._read(trials[place])
-        columns = [self._column(name) for name in names]
-        return self._values[np.ix_(rows, columns)]
+        columns = np.array([self._column(name) for name in names], dtype=np.intp)
+        return self._values[rows[:, None], columns]
 
     def _grow(self, rows: int) -> None:
         more = max(rows, 2 * len(self._has_read)) - len(self._has_read)
