@@ -36,13 +36,13 @@ def starting_config() -> str:
 
 def main() -> None:
     dataset = extract(dummy_recordings(subjects=10, trials_per_class=6))
-    task = task_for(dataset, epochs=8)
+    task = task_for(dataset, epochs=6)
     with tempfile.TemporaryDirectory() as folder:
         models, config = Path(folder) / "models", Path(folder) / "config.py"
         config.write_text(starting_config())
         print(f"Tuning on {len(dataset)} rows of made-up signals, starting from {', '.join(CHANGES.values())}")
         observer = PlainLines(Console(), task.objective, task.epochs)
-        result = truetune.tune(task, "optuna", 4, directory=models, config=config, observer=observer)
+        result = truetune.tune(task, "optuna", 3, seed=14, directory=models, config=config, observer=observer)
         best = result.export(models / "best_hyperparameters.json")
 
         patch = truetune.apply(best, config, task.mapping)

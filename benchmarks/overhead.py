@@ -22,10 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import psutil
+from supervisor import draw, fill, measure
 
 import truetune
 from truetune.search.base import Pause, Searcher, SearchProblem
-from truetune.space import Hyperparameter, Space, Value
+from truetune.space import Hyperparameter, Value
 from truetune.study.events import Observer
 from truetune.trial import Decision, Suggestion, Trial
 
@@ -127,20 +128,10 @@ def _configurations(task: truetune.Task) -> list[dict[str, Value]]:
     found = []
     for _ in range(TRIALS):
         hp = kt.HyperParameters()
-        hp.values = {k: _draw(generator, h) for k, h in space.entries.items()}
+        hp.values = {k: draw(generator, h) for k, h in space.entries.items()}
         task.hypermodel(hp)
         found.append({name: hp.values[name] for name in hp.values if hp.is_active(name)})
     return found
-
-
-def _draw(generator: np.random.Generator, hyperparameter: Hyperparameter) -> Value:
-    grid = hyperparameter.grid()
-    if grid is not None:
-        return grid[int(generator.integers(len(grid)))]
-    low, high = float(hyperparameter.low or 0), float(hyperparameter.high or 0)
-    if hyperparameter.sampling == "log":
-        return float(np.exp(generator.uniform(np.log(low), np.log(high))))
-    return float(generator.uniform(low, high))
 
 
 def _keras_tuner_loop() -> tuple[float, float]:
@@ -244,69 +235,15 @@ def store() -> None:
             )
 
 
-def _supervisor_seconds(algorithm: str, recorded: int, counted: int = 5) -> float:
-    from truetune.search.registry import make_searcher
+def _supervisor_seconds(algorithm: str, recorded: int) -> float:
     from truetune.study.database import sqlite_url
-    from truetune.study.lifecycle import Lifecycle
-    from truetune.study.store import Store
-    from truetune.training.protocol import Outcome
     from truetune.training.trace import trace_space
-    from truetune.trial import TrialState
 
-    task = eeg_task(1, subjects=4, trials_per_class=2)
-    space = trace_space(task.hypermodel)
-    method = "optuna" if algorithm == "tpe" else "keras-tuner"
-    generator = np.random.default_rng(0)
+    space = trace_space(eeg_task(1, subjects=4, trials_per_class=2).hypermodel)
     with tempfile.TemporaryDirectory() as folder:
-        record = Store(sqlite_url(Path(folder) / "optuna.db"), "overhead", "max", "val_accuracy")
-        _fill(record, space, generator, recorded)
-        problem = SearchProblem(space, "max", "val_accuracy", recorded + counted, 10, 0)
-        searcher = make_searcher(method, algorithm, problem)
-        searcher.restore(record.trials())
-        lifecycle = Lifecycle(
-            searcher,
-            record,
-            space,
-            max_trials=recorded + counted,
-            seed=0,
-            checkpoints=Path(folder),
-            observer=Observer(),
-        )
-        began = time.perf_counter()
-        for _ in range(counted):
-            running = lifecycle.next(0)
-            assert running is not None
-            values = _answers(lifecycle, running, space)
-            lifecycle.built(running, values, 1)
-            for epoch in range(1, 11):
-                lifecycle.epoch(running, epoch, float(generator.random()))
-            lifecycle.ended(running, Outcome(TrialState.COMPLETE, float(generator.random()), 10, 5))
-        seconds = (time.perf_counter() - began) / counted
-        record.close()
-    return seconds
-
-
-def _answers(lifecycle: Any, running: Any, space: Space) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for key, hyperparameter in space.entries.items():
-        if space.is_active(key, values):
-            values[key] = lifecycle.answer(running, hyperparameter)
-    return values
-
-
-def _fill(record: Any, space: Space, generator: np.random.Generator, count: int) -> None:
-    from dataclasses import replace
-
-    from truetune.trial import TrialState
-
-    for number in range(count):
-        values: dict[str, Value] = {}
-        for key, hyperparameter in space.entries.items():
-            if space.is_active(key, values):
-                values[key] = _draw(generator, hyperparameter)
-        trial = Trial(number, TrialState.RUNNING, values)
-        record.start(trial, space)
-        record.finish(replace(trial, state=TrialState.COMPLETE, score=float(generator.random()), epochs=10), space)
+        url = sqlite_url(Path(folder) / "optuna.db")
+        fill(url, space, recorded)
+        return measure(url, space, algorithm).whole
 
 
 def start() -> None:

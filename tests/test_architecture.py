@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("study", "results", "testing"),
     ("session",),
     ("api",),
-    ("planning", "doctor", "doctor_search"),
+    ("planning", "cleaning", "doctor", "doctor_search"),
     ("report",),
     ("cli",),
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import closing
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +50,6 @@ def files_here() -> dict[str, str]:
         for path in sorted(Path.cwd().rglob("*"))
         if path.is_file() and not path.name.endswith(("-shm", "-wal", ".lock"))
     }
-
-
-def _content(path: Path) -> bytes:
-    if path.suffix != ".db":
-        return path.read_bytes()
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        try:
-            return "\n".join(database.iterdump()).encode()
-        except sqlite3.DatabaseError:
-            return path.read_bytes()
 
 
 def _content(path: Path) -> bytes:

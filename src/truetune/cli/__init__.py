@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from truetune.cli.clean import clean
 from truetune.cli.commands import apply, doctor, status, train, undo, verify
 from truetune.cli.options import SETTINGS
 from truetune.cli.tune import plan, tune
@@ -15,5 +16,5 @@ def main() -> None:
     """Tune a Keras model, put the winner into its config, and know whether it really got better."""
 
 
-for command in (tune, plan, apply, undo, train, verify, status, doctor):
+for command in (tune, plan, apply, undo, train, verify, status, clean, doctor):
     main.add_command(command)

@@ -40,4 +40,14 @@ def typed() -> str:
     """The command as it was typed, without `--fresh` (which would begin anew)."""
     program = Path(sys.argv[0])
     words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
-    return shlex.join([*words, *(word for word in sys.argv[1:] if word != "--fresh")])
+    return shlex.join([*words, *(_shown(word) for word in sys.argv[1:] if word != "--fresh")])
+
+
+def _shown(word: str) -> str:
+    """A URL of a database without its password."""
+    option, equals, url = word.partition("=") if word.startswith("--storage=") else ("", "", word)
+    if "://" not in url:
+        return word
+    from truetune.study.storage_url import without_password
+
+    return f"{option}{equals}{without_password(url)}"

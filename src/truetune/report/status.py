@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from truetune.errors import StudyError
-from truetune.study.database import open_storage
+from truetune.study.database import open_storage, storage_errors
+from truetune.study.storage_url import without_password
 from truetune.study.store import Store
 
 
@@ -19,14 +20,18 @@ def print_studies(console: Console, url: str) -> None:
     storage = open_storage(url)
     columns = ("trials", "complete", "pruned", "failed", "running", "best")
     table = Table(Column("study", overflow="fold"), *columns)
-    for name in sorted(optuna.get_all_study_names(storage)):
-        study = optuna.load_study(study_name=name, storage=storage)
-        trials = study.get_trials(deepcopy=False)
-        counts = [sum(t.state.name == state for t in trials) for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")]
-        best = f"{study.best_value:.4f} (trial {study.best_trial.number})" if counts[0] else "–"
-        table.add_row(name, str(len(trials)), *map(str, counts), best)
+    with storage_errors(url):
+        for name in sorted(optuna.get_all_study_names(storage)):
+            table.add_row(*_row(optuna.load_study(study_name=name, storage=storage)))
     console.print(table)
     storage.engine.dispose()
+
+
+def _row(study: optuna.Study) -> list[str]:
+    trials = study.get_trials(deepcopy=False)
+    counts = [sum(t.state.name == state for t in trials) for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")]
+    best = f"{study.best_value:.4f} (trial {study.best_trial.number})" if counts[0] else "–"
+    return [study.study_name, str(len(trials)), *map(str, counts), best]
 
 
 def print_study(console: Console, url: str, name: str) -> None:
@@ -37,10 +42,13 @@ def print_study(console: Console, url: str, name: str) -> None:
     """
     _check_there(url)
     storage = open_storage(url)
-    known = sorted(optuna.get_all_study_names(storage))
+    with storage_errors(url):
+        known = sorted(optuna.get_all_study_names(storage))
     storage.engine.dispose()
     if name not in known:
-        raise StudyError(f"There is no study '{name}' in {url}. Expected one of: {', '.join(known) or 'none yet'}.")
+        raise StudyError(
+            f"There is no study '{name}' in {without_password(url)}. Expected one of: {', '.join(known) or 'none yet'}."
+        )
     store = Store.open_existing(url, name)
     table = Table("trial", "state", "score", "epochs", "seconds", "parameters", "reason", title=name)
     for t in store.trials():

@@ -107,6 +107,12 @@ def backups(config_path: str | Path) -> list[Backup]:
     return found
 
 
+def surplus(config_path: str | Path, keep: int) -> list[Path]:
+    """The backups of a config file but for the newest `keep`, and their records: all that undo would reach last."""
+    older = _paths(_real(config_path))[: -keep or None]
+    return [path for backup in older for path in (backup, _record_path(backup))]
+
+
 def undo(config_path: str | Path) -> Path:
     """Put back what the config file held before the last apply; once more goes one further back.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class Result:
     """
 
     study_name: str
-    storage: str
+    storage: str = field(repr=False)
     objective: Objective
     trials: tuple[Trial, ...]
     space: Space

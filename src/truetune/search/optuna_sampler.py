@@ -49,10 +49,10 @@ class EndedTrials:
         rows = np.asarray(numbers, dtype=np.intp)
         if len(rows) and rows.max() >= len(self._has_read):
             self._grow(int(rows.max()) + 1)
-        for place in np.flatnonzero(~self._has_read[rows]):
+        for place in np.flatnonzero(~self._has_read[rows]).tolist():
             self._read(trials[place])
-        columns = [self._column(name) for name in names]
-        return self._values[np.ix_(rows, columns)]
+        columns = np.array([self._column(name) for name in names], dtype=np.intp)
+        return self._values[rows[:, None], columns]
 
     def _grow(self, rows: int) -> None:
         more = max(rows, 2 * len(self._has_read)) - len(self._has_read)
@@ -123,12 +123,12 @@ class RememberingTPESampler(TPESampler):
     ) -> dict[str, Array]:
         if not trials or not search_space:
             return dict(super()._get_internal_repr(trials, search_space, study))
-        is_ended = np.array([trial.state.is_finished() for trial in trials])
-        table = np.full((len(trials), len(search_space)), np.nan)
-        ended = [trial for trial in trials if trial.state.is_finished()]
-        table[is_ended] = self._ended.values([trial.number for trial in ended], ended, search_space)
-        for place in np.flatnonzero(~is_ended):
-            table[place] = _row(self._get_params(trials[place], study), search_space)
+        running = [place for place, trial in enumerate(trials) if trial.state is TrialState.RUNNING]
+        ended = [trial for trial in trials if trial.state is not TrialState.RUNNING] if running else trials
+        table = self._ended.values([trial.number for trial in ended], ended, search_space)
+        for place in running:
+            row = _row(self._get_params(trials[place], study), search_space)
+            table = np.insert(table, place, row, axis=0)
         complete = table[~np.isnan(table).any(axis=1)]
         return {name: complete[:, column] for column, name in enumerate(search_space)}
 

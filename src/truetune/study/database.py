@@ -15,6 +15,7 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 
 from truetune.errors import StorageError, StorageUnavailable, StudyError
+from truetune.study.storage_url import invalid, masked, parse_url, without_password
 
 Result = TypeVar("Result")
 
@@ -37,6 +38,7 @@ def open_storage(url: str) -> RDBStorage:
         StudyError: the file is no database, or a damaged one; the URL is none, or its driver is missing.
         StorageError: its folder cannot be written, or the server does not answer.
     """
+    parse_url(url)
     with storage_errors(url):
         if not url.startswith("sqlite"):
             return _with_tables(url, pool_pre_ping=True)
@@ -86,21 +88,13 @@ def _damaged(url: str, why: str) -> str:
     )
 
 
-def without_password(url: str) -> str:
-    """For a person to read."""
-    return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-
-
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
     """Database errors as errors that say what to do; none of them holds the password."""
     try:
         yield
     except sqlalchemy.exc.ArgumentError:
-        raise StudyError(
-            f"The storage URL is not valid: it begins with {url.partition(':')[0]!r}. Expected e.g. "
-            "sqlite:///models/optuna.db or postgresql+psycopg://user:password@host/database."
-        ) from None
+        raise invalid(url) from None
     except ImportError as error:
         raise StudyError(
             f"The storage {without_password(url)} needs a driver that is not installed ({error.__cause__ or error}). "
@@ -127,7 +121,7 @@ def reading(url: str) -> Iterator[None]:
 
 def _explained(url: str, error: Exception) -> StudyError | StorageError:
     shown = without_password(url)
-    text = str(error.__cause__ or error).splitlines()[0]
+    text = masked(str(error.__cause__ or error).splitlines()[0], url)
     if "readonly" in text or "unable to open" in text:
         return StorageError(
             f"{shown} cannot be written ({text}). Make its folder writable, or choose another with --storage or "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from truetune.errors import InputError
 from truetune.search.base import Searcher, SearchProblem
 from truetune.study.budget import Limits
 from truetune.study.machine import default_worker_memory
+from truetune.study.names import checked_study_name, default_study_name
 from truetune.study.sizes import parse_size
 from truetune.study.worker_count import checked_gpus, checked_workers
 
@@ -42,7 +42,7 @@ class SearchOptions:
         keep: one of `KEEPS`: whose weights stay in `<directory>/tuning/<study>/weights`.
         seed: of everything.
         study_name: None makes one from the task's and the algorithm's name.
-        storage: database URL; None is `<directory>/tuning/optuna.db`.
+        storage: database URL, left out of what is shown; None is `<directory>/tuning/optuna.db`.
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
@@ -62,7 +62,7 @@ class SearchOptions:
     workers: int | str | None = None
     seed: int = 0
     study_name: str | None = None
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
@@ -110,11 +110,8 @@ class SearchOptions:
             raise InputError(f"max_retries={self.max_retries} was given. Expected 0 or more.")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
-        if self.study_name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", self.study_name.strip(".")):
-            raise InputError(
-                f"The study name is {self.study_name!r}. Expected up to 100 letters, digits, '_', '-' and '.' "
-                "(it becomes a folder name)."
-            )
+        if self.study_name is not None:
+            checked_study_name(self.study_name)
 
     @property
     def worker_count(self) -> int:
@@ -159,8 +156,8 @@ class SearchOptions:
         """The study's name: `emotion_recognition_optuna`, `emotion_recognition_hyperband`, …"""
         if self.study_name is not None:
             return self.study_name
-        suffix = "_dummy" if is_dummy else ""
-        return f"{task_prefix}_{'optuna' if self.chosen_method == 'optuna' else self.chosen_algorithm}{suffix}"
+        algorithm = "optuna" if self.chosen_method == "optuna" else self.chosen_algorithm
+        return default_study_name(task_prefix, algorithm, is_dummy)
 
 
 def _one_of(what: str, received: str, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import datetime
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class StudyPlace:
 
     directory: Path
     name: str
-    url: str
+    url: str = field(repr=False)
 
     @classmethod
     def of(cls, directory: Path, name: str, storage: str | None) -> StudyPlace:

@@ -25,6 +25,7 @@ from truetune.space import Hyperparameter, Space, Value
 from truetune.study.database import Patience, open_storage, reading, storage_errors, without_password
 from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, LostTrial, Record
+from truetune.study.storage_url import without_password
 from truetune.trial import Schedule, Trial, TrialState
 
 __all__ = ["LostTrial", "Store", "study_exists"]
@@ -112,9 +113,9 @@ class Store:
             study_id = self._storage.get_study_id_from_name(self.name)
             self._record = Record(self._storage, study_id, self.owner.token)
             self._study_id = study_id
-            frozen = self._storage.get_all_trials(study_id, deepcopy=False)
-        self._ids = {t.number: t._trial_id for t in frozen}
-        self._watch(frozen)
+            rows = self._record.states(0, ())
+        self._ids = {number: trial_id for trial_id, number, _ in rows}
+        self._watch(rows)
 
     def _do(self, action: Callable[[], Result]) -> Result:
         """Run `action` with database errors explained, and again when what stopped it may pass."""
@@ -311,11 +312,11 @@ class Store:
 
     # Other processes
 
-    def _watch(self, frozen: Iterable[FrozenTrial]) -> None:
-        for trial in frozen:
-            self._next_unseen = trial.number + 1
-            if not trial.state.is_finished():
-                self._open_numbers.add(trial.number)
+    def _watch(self, rows: Iterable[tuple[int, int, OptunaState]]) -> None:
+        for _, number, state in rows:
+            self._next_unseen = number + 1
+            if not state.is_finished():
+                self._open_numbers.add(number)
 
     @property
     def next_number(self) -> int:

@@ -1,0 +1,66 @@
+"""`truetune clean`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from truetune.cli.errors import reported
+from truetune.cli.options import config_option
+
+if TYPE_CHECKING:
+    from truetune.cleaning import Removable
+
+
+@click.command()
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="Where searches write.",
+)
+@click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]")
+@config_option
+@click.option("--yes", "-y", is_flag=True, help="Remove without asking.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@reported
+def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run: bool) -> None:
+    """Remove what nobody needs any more: shows it with its size, asks, removes.
+
+    That is: files of archived studies, data and unfinished files of dead processes, checkpoints of trials that have
+    ended, what workers printed, extracted features, and backups of the config but for the newest three. The record of
+    the trials, seals, the exported winner, kept weights and files of your own stay.
+    """
+    from truetune.cleaning import find_removable, remove
+    from truetune.study.sizes import show_size
+
+    found = find_removable(directory, config, storage)
+    if not found:
+        click.echo(f"There is nothing to remove in {directory}.")
+        return
+    _show(found)
+    total = show_size(sum(removable.size for removable in found))
+    if dry_run or not (yes or click.confirm(f"Remove them and free {total}?", default=False)):
+        click.echo("Nothing was removed.")
+        return
+    # A search may have begun while the question stood there.
+    shown = {file for removable in found for file in removable.files}
+    freed = remove(_only(shown, find_removable(directory, config, storage)))
+    click.echo(f"{show_size(freed)} are free again.")
+
+
+def _show(found: list[Removable]) -> None:
+    from truetune.study.sizes import show_size
+
+    for removable in found:
+        count = f"{len(removable.files)} file{'s' if len(removable.files) > 1 else ''}"
+        click.echo(f"{show_size(removable.size):>9}  {count:>10}  {removable.what}: {removable.place}")
+
+
+def _only(shown: set[Path], found: list[Removable]) -> list[Removable]:
+    from dataclasses import replace
+
+    return [replace(one, files=tuple(file for file in one.files if file in shown)) for one in found]

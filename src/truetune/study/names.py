@@ -1,0 +1,45 @@
+"""Names of studies: they become folders, on every system, and stay inside theirs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from truetune.errors import InputError
+
+LONGEST_NAME = 48
+"""Characters. So everything that is written below `--directory` has a path of under 120, the archived study's files
+included; Windows allows 260 with the folders above."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|optuna\.db[-\w]*)(\..*)?", re.IGNORECASE)
+"""Devices of Windows, with any suffix; and the database that stands beside the folders."""
+
+
+def checked_study_name(name: str) -> str:
+    """`name`, unless it is no name for a folder.
+
+    Raises:
+        InputError: other characters, too long, a dot at either end, or reserved.
+    """
+    if len(name) > LONGEST_NAME or not _NAME.fullmatch(name) or name.endswith(".") or _RESERVED.fullmatch(name):
+        shown = repr(name if len(name) < 2 * LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+        raise InputError(
+            f"The study name is {shown}. Expected up to {LONGEST_NAME} letters, digits, '_', '-' and '.' (it becomes a "
+            "folder name): no dot at either end, no '-' at the start, no name that Windows reserves."
+        )
+    return name
+
+
+def default_study_name(prefix: str, algorithm: str, is_dummy: bool) -> str:
+    """`emotion_recognition_optuna`; of a long prefix the beginning and a checksum are left.
+
+    Raises:
+        InputError: prefix or algorithm hold characters that no folder has.
+    """
+    suffix = f"_{algorithm}{'_dummy' if is_dummy else ''}"
+    name = f"{prefix}{suffix}"
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(prefix.encode()).hexdigest()[:6]
+        name = f"{prefix[: LONGEST_NAME - len(suffix) - 7]}_{digest}{suffix}"
+    return checked_study_name(name)

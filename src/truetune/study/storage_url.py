@@ -1,0 +1,58 @@
+"""URLs of databases, and how they are shown: never with a password."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+import sqlalchemy
+
+from truetune.errors import StudyError
+
+_SECRET = re.compile("pass|pwd|secret|token|key|auth|credential", re.IGNORECASE)
+
+
+def parse_url(url: str) -> sqlalchemy.engine.URL:
+    """Raises StudyError, without saying more of `url` than how it begins."""
+    try:
+        return sqlalchemy.engine.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise invalid(url) from None
+
+
+def invalid(url: str) -> StudyError:
+    """The error for a URL of no database."""
+    return StudyError(
+        f"The storage URL is not valid: it begins with {url.partition(':')[0]!r}. Expected e.g. "
+        "sqlite:///models/optuna.db or postgresql+psycopg://user:password@host/database; in a password write %40 "
+        "for @, %2F for / and %3A for a colon."
+    )
+
+
+def without_password(url: str) -> str:
+    """For a person to read: the password, and whatever else is secret in the query, as `***`."""
+    try:
+        parsed = parse_url(url)
+    except StudyError:
+        return f"{url.partition(':')[0]}://***"
+    hidden = {name: "***" for name in parsed.query if _SECRET.search(name)}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
+
+
+def masked(text: str, url: str) -> str:
+    """`text` with whatever is secret in `url` as `***`: a driver may repeat what it was given."""
+    for secret in _secrets(url):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(url: str) -> list[str]:
+    try:
+        parsed = parse_url(url)
+    except StudyError:
+        return [url]
+    values = [str(value) for name, value in parsed.query.items() if _SECRET.search(name)]
+    values += [str(parsed.password)] if parsed.password else []
+    written = {form for value in values for form in (value, urllib.parse.quote(value), urllib.parse.quote_plus(value))}
+    return sorted((form for form in written if form), key=len, reverse=True)
