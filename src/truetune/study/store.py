@@ -22,7 +22,7 @@ from truetune.checksum import checksum
 from truetune.errors import StudyError
 from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
-from truetune.study.database import Patience, open_storage, reading, storage_errors, without_password
+from truetune.study.database import Patience, open_storage, reading, storage_errors
 from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, LostTrial, Record
 from truetune.study.storage_url import without_password
