@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from truetune.atomic import write_atomically
+from truetune.data.bounds import load_npz
 from truetune.data.dataset import Array
-from truetune.errors import StorageError
+from truetune.errors import DataError, StorageError
 
 DEFAULT_FOLDER = Path("models/cache")
 
@@ -48,11 +49,11 @@ def remember(folder: Path, key: str, shape: tuple[int, int], compute: Callable[[
 
 def _read(path: Path, key: str, shape: tuple[int, int]) -> Array | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            features, stored_key = np.asarray(file["X"]), str(file["key"])
+        content = load_npz(path)
+        features, stored_key = np.asarray(content["X"]), str(content["key"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (DataError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("The cached features in %s are damaged (%s); they are computed again.", path, error)
         return None
     if stored_key != key or features.shape != shape or features.dtype != np.float32 or not np.isfinite(features).all():
