@@ -86,3 +86,18 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path, content):
 def test_a_file_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         load_arrays(tmp_path, "a DEAP file")
+
+
+def test_a_memo_that_would_fill_the_memory_is_refused(tmp_path):
+    file = tmp_path / "memo.dat"
+    file.write_bytes(b"\x80\x02]r\xff\xff\xff\x7f.")  # LONG_BINPUT 2147483647
+    with pytest.raises(DataError, match="remembers its object number 2 under 2147483647"):
+        load_arrays(file, "a DEAP file")
+
+
+def test_text_cannot_be_made_to_grow(tmp_path):
+    """`encode(encode(…))` of bytes would double their length with every turn."""
+    file = tmp_path / "grows.dat"
+    file.write_bytes(b"c_codecs\nencode\n(c_codecs\nencode\n(Vx\nVlatin1\ntRVlatin1\ntR.")
+    with pytest.raises(DataError, match="encodes a bytes"):
+        load_arrays(file, "a DEAP file")

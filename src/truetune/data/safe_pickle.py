@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from truetune.data.bounds import check_file
 from truetune.errors import DataError
 
 _ARRAY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
@@ -48,12 +50,14 @@ def load_arrays(path: Path, expected: str) -> Any:
         DataError: the file is damaged, or holds anything else. Nothing of it has been executed.
     """
     try:
+        check_file(path)
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}). Expected {expected}.") from error
     if not content:
         raise DataError(f"{path} is empty. Expected {expected}; copy or download it again.")
     try:
+        _check_memo(content)
         return _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except _Forbidden as error:
         raise DataError(
@@ -66,6 +70,15 @@ def load_arrays(path: Path, expected: str) -> Any:
             f"{path} is damaged or no pickle ({type(error).__name__}: {error}). Expected {expected}; copy or download "
             "it again."
         ) from error
+
+
+def _check_memo(content: bytes) -> None:
+    """Objects are remembered under numbers, and Python makes room for the largest number at once: a few bytes that
+    state a huge one would fill the memory. Honest pickles count from 0.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise _Forbidden(f"it remembers its object number {count} under {argument}")
 
 
 def _reconstruct() -> Callable[..., Any]:
@@ -84,8 +97,11 @@ def _reconstruct() -> Callable[..., Any]:
 
 def _encode() -> Callable[..., bytes]:
     def encode(text: str, encoding: str = "utf-8") -> bytes:
+        # Of anything else `str` would be a text that grows with every turn.
+        if not isinstance(text, str):
+            raise _Forbidden(f"it encodes a {type(text).__name__}")
         if encoding.lower() not in _TEXT_ENCODINGS:
             raise _Forbidden(f"it encodes text as {encoding!r}")
-        return str(text).encode(encoding)
+        return text.encode(encoding)
 
     return encode

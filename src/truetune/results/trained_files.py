@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from truetune.atomic import storage_error, write_atomically
+from truetune.data.bounds import load_npz
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError
 from truetune.space import Value
@@ -140,9 +142,8 @@ def load_preprocessing(path: Path, make: Callable[[], Preprocessing]) -> dict[st
         DataError: the archive cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+        arrays = load_npz(path)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read as a preprocessing archive ({error}). Expected the .npz file written beside the "
             "model; retrain to write it again."

@@ -159,3 +159,25 @@ def test_the_whole_real_set_is_read_in_seconds_and_cached(tmp_path):
     again = load(SMNI, "group", cache_dir=tmp_path)
     np.testing.assert_array_equal(again.X, dataset.X)
     assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_gzip_bomb_is_refused_while_it_is_read(tmp_path, monkeypatch):
+    import gzip
+
+    from truetune.data import bounds
+
+    monkeypatch.setattr(bounds, "UNSUSPICIOUS", 2**20)
+    with gzip.open(tmp_path / "bomb.csv.gz", "wt") as file:
+        file.write("sample,subject,trial,label,Fz\n")
+        file.writelines(["0,0,0,0,0\n"] * 10**6)
+    with pytest.raises(DataError, match="compressed 100-fold at most"):
+        load(tmp_path)
+
+
+def test_a_first_line_without_an_end_is_not_read_to_its_end(tmp_path):
+    import gzip
+
+    with gzip.open(tmp_path / "line.csv.gz", "wb") as file:
+        file.write(b"a" * (2**22 + 2))
+    with pytest.raises(DataError, match="first line"):
+        load(tmp_path)

@@ -14,7 +14,7 @@ import numpy as np
 from truetune.atomic import write_atomically
 from truetune.checksum import with_digest, without_digest
 from truetune.data.dataset import Array
-from truetune.errors import StorageError
+from truetune.errors import DataError, StorageError
 
 MAGIC = b"truetune features 1\n"
 
@@ -55,7 +55,7 @@ def _read(path: Path, key: str, shape: tuple[int, int]) -> Array | None:
             features, stored_key = np.asarray(file["X"]), str(file["key"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (DataError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("The cached features in %s are damaged (%s); they are computed again.", path, error)
         return None
     if stored_key != key or features.shape != shape or features.dtype != np.float32 or not np.isfinite(features).all():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from truetune.data.bounds import load_npy, load_npz
 from truetune.data.dataset import Array, Dataset
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
@@ -66,14 +67,14 @@ def _load(path: Path, label: str) -> dict[str, Array]:
 
 
 def _load_npy(file: Path) -> Array:
-    return foreign(file, "an array of numbers (np.save)", lambda: np.asarray(np.load(file, allow_pickle=False)))
+    return foreign(file, "an array of numbers (np.save)", lambda: np.asarray(load_npy(file)))
 
 
 def _load_npz(file: Path) -> dict[str, Array]:
-    with np.load(file, allow_pickle=False) as content:
-        if isinstance(content, np.ndarray):
+    with file.open("rb") as stream:
+        if stream.read(6) == b"\x93NUMPY":
             raise DataError(f"{file} holds one array. Expected an .npz with X and y (np.savez(file, X=X, y=y)).")
-        return {name: content[name] for name in content.files}
+    return load_npz(file)
 
 
 def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str) -> dict[str, Array]:

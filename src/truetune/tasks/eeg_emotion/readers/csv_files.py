@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+from truetune.data.bounds import LARGEST_LINE, BoundedGzip, check_file
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers.base import files_in, foreign
 
@@ -44,13 +45,24 @@ def read_csv(file: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table: pd.DataFrame = foreign(file, _EXPECTED, lambda: pd.read_csv(file, skipinitialspace=True, dtype=_WORDS))
+    def read() -> pd.DataFrame:
+        check_file(file)
+        with _opened(file) as content:
+            return pd.read_csv(content, skipinitialspace=True, dtype=_WORDS, encoding_errors="strict")
+
+    table: pd.DataFrame = foreign(file, _EXPECTED, read)
     if table.empty:
         raise DataError(f"{file} has a header and no rows. Expected at least one row; export it again.")
     return table
 
 
 def _first_line(file: Path) -> list[str]:
-    opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt", encoding="utf-8-sig") as lines:
-        return [name.strip() for name in next(csv.reader(lines), [])]
+    with _opened(file) as content:
+        line = content.readline(LARGEST_LINE + 1)
+    if len(line) > LARGEST_LINE:
+        raise DataError(f"The first line of {file} is longer than {LARGEST_LINE} bytes. Expected {_EXPECTED}.")
+    return [name.strip() for name in next(csv.reader([line.decode("utf-8-sig")]), [])]
+
+
+def _opened(file: Path) -> IO[Any]:
+    return io.BufferedReader(BoundedGzip(file)) if file.suffix == ".gz" else file.open("rb")

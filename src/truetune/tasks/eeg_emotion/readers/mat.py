@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from truetune.data.bounds import check_mat
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers.base import foreign
 
@@ -19,7 +20,7 @@ def variables(file: Path) -> list[str]:
     """
     from scipy.io import whosmat
 
-    _refuse_hdf5(file)
+    _check(file)
     return [name for name, _, _ in foreign(file, "a MATLAB file", lambda: whosmat(str(file)))]
 
 
@@ -31,7 +32,8 @@ def load_mat(file: Path, names: list[str] | None = None) -> dict[str, Any]:
     """
     from scipy.io import loadmat
 
-    _refuse_hdf5(file)
+    _check(file)
+    foreign(file, "a MATLAB file", lambda: check_mat(file))
     content: dict[str, Any] = foreign(
         file,
         "a MATLAB file",
@@ -40,7 +42,7 @@ def load_mat(file: Path, names: list[str] | None = None) -> dict[str, Any]:
     return content
 
 
-def _refuse_hdf5(file: Path) -> None:
+def _check(file: Path) -> None:
     with file.open("rb") as stream:
         start = stream.read(516)
     if start[:4] == _HDF5_SIGNATURE or start[512:516] == _HDF5_SIGNATURE:

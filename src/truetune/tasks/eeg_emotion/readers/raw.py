@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from truetune.data.bounds import check_file, check_gzip, check_mat
 from truetune.data.dataset import Array, Dataset
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import standard_name
@@ -23,6 +24,8 @@ LABELS_FILE = "labels.csv"
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
 # Marks that programs set by themselves: bad stretches, joints, the start of a recording.
 _NO_LABEL = re.compile(r"^(bad|edge|boundary|new segment|comment)", re.IGNORECASE)
+# How what a file unpacks to is bounded: EEGLAB's files are MATLAB's.
+_BOUNDS = {".gz": check_gzip, ".set": check_mat}
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,11 @@ def _stretch(signal: Array, sfreq: float, event: _Event) -> Array:
 def _open(file: Path) -> Any:
     import mne
 
-    return foreign(file, "a recording that MNE reads", lambda: mne.io.read_raw(file, preload=False, verbose="ERROR"))
+    def read() -> Any:
+        _BOUNDS.get(file.suffix.lower(), check_file)(file)
+        return mne.io.read_raw(file, preload=False, verbose="ERROR")
+
+    return foreign(file, "a recording that MNE reads", read)
 
 
 def _from_annotations(files: list[Path]) -> list[_Event]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from truetune.data.bounds import read_small_text
 from truetune.data.dataset import Array, Dataset
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import standard_name
@@ -167,7 +168,7 @@ def _sfreq(file: Path, table: pd.DataFrame, lengths: Array) -> float:
 
 
 def _sidecar_sfreq(sidecar: Path) -> float:
-    content: Any = foreign(sidecar, 'a JSON object with "sfreq"', lambda: json.loads(sidecar.read_text("utf-8")))
+    content: Any = foreign(sidecar, 'a JSON object with "sfreq"', lambda: json.loads(read_small_text(sidecar)))
     sfreq = content.get("sfreq") if isinstance(content, dict) else None
     if isinstance(sfreq, bool) or not isinstance(sfreq, int | float) or not sfreq > 0:
         raise DataError(f'{sidecar} has sfreq={sfreq!r}. Expected {{"sfreq": samples per second}}, e.g. 256.')

@@ -1,0 +1,61 @@
+"""Nothing of ours is pickled to disk, and no stranger's file is executed: read from the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal", "yaml", "torch"}
+
+ALLOWED = {
+    ("truetune/data/safe_pickle.py", "pickle"): "DEAP's files are pickles; only arrays are taken from them",
+    ("truetune/session.py", "cloudpickle"): "over the pipe to our own workers: functions of a script or a notebook",
+    ("truetune/training/worker.py", "cloudpickle"): "the other end of that pipe",
+    ("truetune/tasks/registry.py", "cloudpickle"): "says that a user's file travels over that pipe by value",
+}
+EXECUTING = re.compile(r"(?<!\.)\b(eval|exec|__import__)$|(^|\.)(system|popen|load_model|read_pickle|to_pickle)$")
+"""Calls that run what they are given, or a file."""
+
+
+def trees() -> list[tuple[str, ast.Module]]:
+    files = sorted(SOURCE.rglob("*.py"))
+    return [(path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in files]
+
+
+def calls(tree: ast.Module) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_pickles_are_used_only_where_it_is_documented() -> None:
+    found = set()
+    for file, tree in trees():
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found |= {(file, name.split(".")[0]) for name in names if name.split(".")[0] in PICKLES}
+    assert found == set(ALLOWED)
+
+
+def test_arrays_are_never_read_or_written_as_pickles() -> None:
+    wrong = []
+    for file, tree in trees():
+        for call in calls(tree):
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+            if keywords.get("allow_pickle", "False") != "False":
+                wrong.append(f"{file}:{call.lineno} allows pickles")
+            if ast.unparse(call.func) in ("np.load", "np.save") and "allow_pickle" not in keywords:
+                wrong.append(f"{file}:{call.lineno} does not forbid them")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_that_is_read_is_executed() -> None:
+    found = [
+        f"{file}:{call.lineno} {ast.unparse(call.func)}"
+        for file, tree in trees()
+        for call in calls(tree)
+        if EXECUTING.search(ast.unparse(call.func))
+    ]
+    assert not found, "\n".join(found)
