@@ -139,7 +139,13 @@ def _task(directory: Path, chosen: dict[str, Any]) -> Task:
 
 
 @click.command()
-@click.option("--storage", default=None, help="Database URL.  [default: sqlite:///models/tuning/optuna.db]")
+@click.option(
+    "--storage",
+    default=None,
+    envvar="TRUETUNE_STORAGE",
+    show_envvar=True,
+    help="Database URL.  [default: sqlite:///models/tuning/optuna.db]",
+)
 @click.option("--study-name", default=None, help="Show the trials of this study, with the reasons of failures.")
 @reported
 def status(storage: str | None, study_name: str | None) -> None:
