@@ -105,3 +105,11 @@ def test_what_to_type_to_go_on(monkeypatch, words):
     monkeypatch.setattr("sys.argv", ["truetune", "tune", *(word.format(url) for word in words), "--max-trials", "5"])
     assert PASSWORD not in typed()
     assert "postgresql+psycopg://me:***@host/db" in typed()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_environment_holds_the_url_where_the_command_should_not(monkeypatch):
+    monkeypatch.setenv("TRUETUNE_STORAGE", f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:1/db")
+    message = refused("status")
+    assert "me:***@127.0.0.1:1/db" in message
+    assert PASSWORD not in message

@@ -53,7 +53,7 @@ def test_bombs_are_refused(tmp_path, name):
 @pytest.mark.usefixtures("little_memory")
 def test_what_does_not_fit_into_memory_is_refused(tmp_path, name):
     bomb(tmp_path)
-    with pytest.raises(DataError, match=r"16 MiB of data, and 1 MiB|[0-9]+ MiB of data, and 1 MiB of memory are free"):
+    with pytest.raises(DataError, match="MiB of data, and 1 MiB of memory are free"):
         READS[name](tmp_path / name)
 
 

@@ -9,6 +9,7 @@ from truetune.data.seal import seal, split_development
 from truetune.errors import InputError
 from truetune.hyperparameters import HyperParameters
 from truetune.study.events import Observer
+from truetune.study.names import LONGEST_NAME
 
 pytestmark = pytest.mark.tensorflow
 
@@ -63,8 +64,16 @@ class Checkpoints(Observer):
 
 def test_hyperband_lets_go_of_losers_while_it_runs(blobs, tmp_path):
     watch = Checkpoints(tmp_path)
-    result = tune(blobs, tmp_path, 30, 4, "keras-tuner", algorithm="hyperband", observer=watch)
+    name = "n" * LONGEST_NAME
+    result = tune(blobs, tmp_path, 12, 4, "keras-tuner", algorithm="hyperband", observer=watch, study_name=name)
     assert len(result.trials) == len(watch.counts) > 6
     assert max(watch.counts) > 1
+    assert 0 in watch.counts[:-1]
     assert watch.counts[-1] == 0
-    assert 0 in watch.counts[:-1] or min(watch.counts[-6:]) < max(watch.counts) / 2
+    archived = len("_archived_20260101T000000000000")
+    assert longest_path(tmp_path) + archived < 120
+
+
+def longest_path(folder):
+    """Characters below `folder`."""
+    return max(len(path.relative_to(folder).as_posix()) for path in folder.rglob("*"))

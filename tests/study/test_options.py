@@ -28,7 +28,7 @@ def test_the_first_algorithm_of_a_method_is_its_default(method):
         ({"study_name": ""}, r"study name is ''"),
         ({"study_name": ".."}, r"study name is '\.\.'"),
         ({"study_name": "a/b"}, r"letters, digits"),
-        ({"study_name": "x" * 101}, r"up to 48"),
+        ({"study_name": "x" * 101}, r"up to 46"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(wrong, what):

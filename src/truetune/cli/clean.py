@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where searches write.",
 )
-@click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]")
+@click.option(
+    "--storage",
+    default=None,
+    envvar="TRUETUNE_STORAGE",
+    show_envvar=True,
+    help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]",
+)
 @config_option
 @click.option("--yes", "-y", is_flag=True, help="Remove without asking.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")

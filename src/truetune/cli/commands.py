@@ -9,6 +9,7 @@ import click
 
 from truetune.cli.errors import reported
 from truetune.cli.options import best_option, config_option, seed_option, task_options
+from truetune.cli.trust import task_of
 
 if TYPE_CHECKING:
     from truetune.results.verify import Training
@@ -21,19 +22,25 @@ NOT_IMPROVED = 5
 @click.command()
 @best_option
 @config_option
+@click.option(
+    "--task",
+    "task_spec",
+    default=None,
+    metavar="NAME|FILE.py:ATTRIBUTE",
+    help="The task whose mapping to the config counts.  [default: the one that was tuned]",
+)
 @click.option("--scope", default=None, help="Class or dict in the config that holds the keys.  [default: the task's]")
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 @reported
-def apply(best: Path, config: Path, scope: str | None, yes: bool, dry_run: bool) -> None:
+def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, yes: bool, dry_run: bool) -> None:
     """Write the winner into the config: shows the diff, asks, writes, keeps a backup."""
     from truetune.results.apply import apply as make_patch
     from truetune.results.export import load
-    from truetune.tasks.choice import TaskChoice
 
     winner = load(best)
-    source = winner.metadata.data.source
-    mapping = TaskChoice.from_source(source).mapping() if source else None
+    has_task = task_spec is not None or bool(winner.metadata.data.source)
+    mapping = task_of(winner, best, task_spec).mapping() if has_task else None
     patch = make_patch(winner, config, mapping, scope)
     for key in patch.missing:
         click.echo(f"{config} has no key for {key}; it stays out.")
@@ -134,12 +141,18 @@ def _task(directory: Path, chosen: dict[str, Any]) -> Task:
     choice = TaskChoice(**chosen)
     best = directory / "best_hyperparameters.json"
     if best.exists():
-        choice = choice.or_else(TaskChoice.from_source(load(best).metadata.data.source))
+        choice = choice.or_else(task_of(load(best), best, choice.task_spec))
     return choice.with_default_data().make(directory / "cache")
 
 
 @click.command()
-@click.option("--storage", default=None, help="Database URL.  [default: sqlite:///models/tuning/optuna.db]")
+@click.option(
+    "--storage",
+    default=None,
+    envvar="TRUETUNE_STORAGE",
+    show_envvar=True,
+    help="Database URL.  [default: sqlite:///models/tuning/optuna.db]",
+)
 @click.option("--study-name", default=None, help="Show the trials of this study, with the reasons of failures.")
 @reported
 def status(storage: str | None, study_name: str | None) -> None:

@@ -153,7 +153,13 @@ _SEARCH = (
         help="Whose weights stay in <directory>/tuning/<study>/weights.",
     ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
-    click.option("--storage", default=None, help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]"),
+    click.option(
+        "--storage",
+        default=None,
+        envvar="TRUETUNE_STORAGE",
+        show_envvar=True,
+        help="Database URL.  [default: sqlite:///<directory>/tuning/optuna.db]",
+    ),
     click.option(
         "--directory",
         type=click.Path(path_type=Path),

@@ -7,7 +7,7 @@ import re
 
 from truetune.errors import InputError
 
-LONGEST_NAME = 48
+LONGEST_NAME = 46
 """Characters. So everything that is written below `--directory` has a path of under 120, the archived study's files
 included; Windows allows 260 with the folders above."""
 

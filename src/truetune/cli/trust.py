@@ -1,0 +1,67 @@
+"""Which task an exported winner may name: one of truetune's, or one that was tuned here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truetune.errors import InputError
+
+if TYPE_CHECKING:
+    from truetune.results.export import BestHyperparameters
+    from truetune.tasks.choice import TaskChoice
+
+
+MODELS = Path("models")
+
+
+def task_of(winner: BestHyperparameters, path: Path, said: str | None = None) -> TaskChoice:
+    """The task that `winner`, read from `path`, names; or the one that a person `said`.
+
+    A task of a user's own is a Python file, which is run when it is loaded. So the name of one is taken from a JSON
+    file only where the record of trials beside it says that the study was made with that very task.
+
+    Raises:
+        InputError: it names a task of somebody's that no search here was run on.
+    """
+    from truetune.tasks.choice import TaskChoice
+    from truetune.tasks.registry import TASKS
+
+    choice = TaskChoice.from_source(winner.metadata.data.source)
+    if said is not None:
+        return replace(choice, task_spec=said)
+    spec, name = choice.task_spec, winner.metadata.study_name
+    if spec is None or spec in TASKS or any(spec == _recorded(url, name) for url in _records(path)):
+        return choice
+    raise InputError(
+        f"{path} says that its task is {spec}, but no study '{name}' beside it (or in $TRUETUNE_STORAGE) was made with "
+        f"it, so that file was not run. Expected what was exported here; if you trust it, pass --task {spec}."
+    )
+
+
+def _records(path: Path) -> Iterator[str]:
+    """URLs of the databases of this machine's own searches."""
+    from truetune.study.database import sqlite_url
+
+    if os.environ.get("TRUETUNE_STORAGE"):
+        yield os.environ["TRUETUNE_STORAGE"]
+    for folder in dict.fromkeys([path.parent, MODELS]):
+        if (database := folder / "tuning" / "optuna.db").exists():
+            yield sqlite_url(database)
+
+
+def _recorded(url: str, name: str) -> str | None:
+    """The task that a study was made with, as its record says."""
+    from truetune.study.store import Store, study_exists
+
+    if not study_exists(url, name):
+        return None
+    store = Store.open_existing(url, name)
+    try:
+        spec = store.meta.get("source", {}).get("task_spec")
+        return None if spec is None else str(spec)
+    finally:
+        store.close()
