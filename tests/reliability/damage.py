@@ -47,13 +47,14 @@ class Tally:
         except Exception as error:
             self.wrong.append(f"{how}: {type(error).__name__}: {error}")
         else:
-            self.right += 1
-            if not is_right(found):
+            if is_right(found):
+                self.right += 1
+            else:
                 self.wrong.append(f"{how}: a wrong result: {found}")
 
     def check(self, name):
         print(f"{name}: {self.refused} refused, {self.right} read rightly, {len(self.wrong)} wrong")
-        assert not self.wrong, "\n".join([f"{len(self.wrong)} of {self.refused + self.right}:", *self.wrong[:10]])
+        assert not self.wrong, "\n".join([f"{len(self.wrong)} of the damages to {name}:", *self.wrong[:10]])
 
 
 def try_all(path, read, is_right, flip_count=FLIPS):

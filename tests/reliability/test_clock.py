@@ -15,7 +15,7 @@ from truetune.trial import TrialState
 pytestmark = pytest.mark.reliability
 
 DAY = 86_400.0
-TRIALS = 24
+TRIALS = 30
 
 
 @pytest.mark.tensorflow
