@@ -151,7 +151,7 @@ class TestBestHyperparameters:
         record["metadata"]["data"]["source"] = {"task_spec": "moved.py:task"}
         record["metadata"]["checksum"] = None
         best.write_text(json.dumps(record))
-        assert "no file moved.py" in refused("apply")
+        assert "no file moved.py" in refused("apply", "--task", "moved.py:task")
         assert config.read_text() == CONFIG
 
 
