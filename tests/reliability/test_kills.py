@@ -18,8 +18,8 @@ KILLS = 50
 SUPERVISORS = 14
 """So many of the kills hit a supervisor; its workers end by themselves."""
 
-PROCESSES = 3
-LONGEST_PAUSE_SECONDS = 6.0
+PROCESSES = 2
+LONGEST_PAUSE_SECONDS = 4.0
 ENDLESS = 100_000
 
 
