@@ -21,7 +21,7 @@ SOURCE = ROOT / "src"
 TESTS = ROOT / "tests"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "space", "trial", "seeds", "atomic", "checksum", "mapping", "task"),
+    ("errors", "space", "trial", "seeds", "atomic", "checksum", "sizes", "machine", "mapping", "task"),
     ("data", "hyperparameters"),
     ("search", "training", "tasks"),
     ("study", "results", "testing"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from truetune.machine import cores, memory
+from truetune.sizes import GIB, show_size
 
 LEAST_DISK = 2**30
 
@@ -49,10 +51,8 @@ def _libraries() -> Finding:
 
 
 def _cores() -> Finding:
-    import psutil
-
-    free = psutil.virtual_memory().available / 2**30
-    return Finding("cores and free memory", f"{os.cpu_count()} cores, {free:.1f} GiB", free > 2, "Free some memory.")
+    free = memory().available
+    return Finding("cores and free memory", f"{cores()} cores, {show_size(free)}", free > 2 * GIB, "Free some memory.")
 
 
 def _disk() -> Finding:

@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 import pytest
 
+from truetune import machine
 from truetune.data import bounds
 from truetune.errors import DataError
 
@@ -24,7 +25,7 @@ def suspicious(monkeypatch):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    monkeypatch.setattr(bounds, "free_memory", lambda: 2**20)
+    monkeypatch.setattr(machine, "memory", lambda: machine.Memory(2**34, 2**20))
 
 
 def bomb(folder, size=2**24):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import truetune
-from truetune.study.sizes import MIB
+from truetune.sizes import MIB
 from truetune.trial import OUT_OF_MEMORY, TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]

@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from truetune.study import machine, memory
+from truetune import machine
+from truetune.sizes import MIB
+from truetune.study import memory
 from truetune.study.memory import MemoryWatch
-from truetune.study.sizes import MIB
 from truetune.trial import ERROR, KILLED, OUT_OF_MEMORY
 
 HOLD = "import sys, time; held = b'x' * (int(sys.argv[1]) << 20); print('ready', flush=True); time.sleep(60)"

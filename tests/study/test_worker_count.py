@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from truetune.errors import InputError
+from truetune.sizes import GIB
 from truetune.study.options import SearchOptions
-from truetune.study.sizes import GIB
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run
     the trials, seals, the exported winner, kept weights and files of your own stay.
     """
     from truetune.cleaning import find_removable, remove
-    from truetune.study.sizes import show_size
+    from truetune.sizes import show_size
 
     found = find_removable(directory, config, storage)
     if not found:
@@ -59,7 +59,7 @@ def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run
 
 
 def _show(found: list[Removable]) -> None:
-    from truetune.study.sizes import show_size
+    from truetune.sizes import show_size
 
     for removable in found:
         count = f"{len(removable.files)} file{'s' if len(removable.files) > 1 else ''}"

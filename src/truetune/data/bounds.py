@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-import psutil
 
+from truetune import machine
 from truetune.errors import DataError
 
 LARGEST_TEXT = 2**20
@@ -33,18 +33,13 @@ LARGEST_RATIO = 100
 _PIECE = 2**20
 
 
-def free_memory() -> int:
-    """Bytes that this process could still have."""
-    return int(psutil.virtual_memory().available)
-
-
 def check_size(path: Path, unpacked: int, packed: int | None = None) -> None:
     """Refuse a file that unpacks to more bytes than fit, or than its `packed` bytes can honestly hold.
 
     Raises:
         DataError: with both sizes.
     """
-    free = free_memory()
+    free = machine.memory().available
     if unpacked > free:
         raise DataError(
             f"{path} holds {_mebibytes(unpacked)} MiB of data, and {_mebibytes(free)} MiB of memory are free. Expected "

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from truetune.study import machine
-from truetune.study.sizes import show_size
+from truetune import machine
+from truetune.sizes import show_size
 from truetune.training.out_of_memory import says_out_of_memory
 from truetune.trial import ERROR, KILLED, OUT_OF_MEMORY
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from truetune.errors import InputError
+from truetune.machine import default_worker_memory
 from truetune.search.base import Searcher, SearchProblem
+from truetune.sizes import parse_size
 from truetune.study.budget import Limits
-from truetune.study.machine import default_worker_memory
 from truetune.study.names import checked_study_name, default_study_name
-from truetune.study.sizes import parse_size
 from truetune.study.worker_count import checked_gpus, checked_workers
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {

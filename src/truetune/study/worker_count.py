@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from truetune.errors import InputError
-from truetune.study.machine import automatic_workers
+from truetune.machine import automatic_workers
 
 _GPU = re.compile(r"\d+|(GPU|MIG)-[0-9A-Za-z/-]+")
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 
 from truetune.errors import SearchStopped, TruetuneError
-from truetune.study.machine import cores
+from truetune.machine import cores
 from truetune.study.memory import SAMPLE_SECONDS, Death, MemoryWatch
 from truetune.training import protocol
 from truetune.training.worker import WorkerSettings

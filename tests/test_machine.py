@@ -5,8 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from truetune.study import machine
-from truetune.study.sizes import GIB, MIB
+from truetune import machine
+from truetune.sizes import GIB, MIB
 
 V2 = {
     "job/memory.stat": "anon 5\ninactive_file 104857600\n",

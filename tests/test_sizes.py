@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truetune.errors import InputError
-from truetune.study.sizes import GIB, MIB, parse_size, show_size
+from truetune.sizes import GIB, MIB, parse_size, show_size
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from truetune.study.sizes import GIB, MIB
+from truetune.sizes import GIB, MIB
 
 MEMBERSHIP = Path("/proc/self/cgroup")
 MOUNT = Path("/sys/fs/cgroup")
