@@ -64,6 +64,52 @@ def given(dataset: Dataset, part: str) -> Split | None:
     return Split(np.flatnonzero(~inside), np.flatnonzero(inside), "given")
 
 
+def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
+    """Every row is held out once; whole groups where there are groups, stratified where there are classes.
+
+    Raises:
+        DataError: fewer groups (or rows) than folds.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    n_units = len(dataset) if dataset.groups is None else len(np.unique(dataset.groups))
+    if n_units < n_folds:
+        what = "rows" if dataset.groups is None else "subjects"
+        raise DataError(f"There are {n_units} {what} for {n_folds} folds. Expected at least one in each; use fewer.")
+    grouped, stratified = dataset.groups is not None, _can_stratify(dataset, n_folds)
+    make: Any = {
+        (True, True): StratifiedGroupKFold,
+        (True, False): GroupKFold,
+        (False, True): StratifiedKFold,
+        (False, False): KFold,
+    }[grouped, stratified]
+    splitter = make(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class with fewer members than folds; the protocol shows it
+        found = list(splitter.split(np.zeros(len(dataset)), dataset.labels, dataset.groups))
+    by = "subject" if grouped else "row"
+    return tuple(Split(np.sort(kept), np.sort(held), by) for kept, held in found if len(kept) and len(held))
+
+
+def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
+    """Each group is held out once.
+
+    Raises:
+        DataError: there are no groups, or one only.
+    """
+    from sklearn.model_selection import LeaveOneGroupOut
+
+    if dataset.groups is None or len(np.unique(dataset.groups)) < 2:
+        raise DataError("Leaving one group out needs rows of at least 2 groups; pass `groups`, or use k-fold.")
+    found = LeaveOneGroupOut().split(np.zeros(len(dataset)), dataset.labels, dataset.groups)
+    return tuple(Split(kept, held, "subject") for kept, held in found)
+
+
+def _can_stratify(dataset: Dataset, n_folds: int) -> bool:
+    """Stratifying needs a class with as many rows as there are folds."""
+    return dataset.is_classification and bool(np.unique(dataset.labels, return_counts=True)[1].max() >= n_folds)
+
+
 def check_training_classes(dataset: Dataset, rows: Array) -> None:
     """Raises DataError when a class of the data has no row among `rows`."""
     if _missing_classes(dataset, rows):
@@ -108,8 +154,7 @@ def _by_group(dataset: Dataset, fraction: float, seed: int) -> Candidates:
     n_groups = len(np.unique(np.asarray(dataset.groups)))
     placeholder = np.zeros(len(dataset))
     n_folds = min(max(2, round(1 / fraction)), n_groups)
-    # Stratifying needs a class with as many rows as there are folds.
-    if not dataset.is_classification or np.unique(dataset.labels, return_counts=True)[1].max() < n_folds:
+    if not _can_stratify(dataset, n_folds):
         yield from GroupShuffleSplit(5, test_size=fraction, random_state=seed).split(placeholder, groups=dataset.groups)
         return
     for draw in range(3):

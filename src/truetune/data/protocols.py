@@ -1,0 +1,89 @@
+"""How trials are evaluated: which development rows train, and which validate, once or in several folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from truetune.data.dataset import Array, Dataset
+from truetune.data.splits import Split, given, holdout, k_fold, leave_one_group_out
+from truetune.errors import InputError
+from truetune.seeds import derive_seed
+
+VALIDATION_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One way of training on some development rows and validating on others.
+
+    Attributes:
+        name: "1 of 5", or the group that is left out.
+        train, validation: row numbers within the development rows, ascending and disjoint.
+        by: "subject", "row" or "given": what was kept together.
+    """
+
+    name: str
+    train: Array
+    validation: Array
+    by: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a trial is evaluated.
+
+    Attributes:
+        name: one of `PROTOCOLS`.
+        n_folds: of "k-fold".
+        reshuffle: whether every trial gets a split of its own under "holdout".
+    """
+
+    name: str = "holdout"
+    n_folds: int = 5
+    reshuffle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name not in PROTOCOLS:
+            raise InputError(f"The protocol {self.name!r} does not exist. Expected one of: {', '.join(PROTOCOLS)}.")
+        if self.n_folds < 2:
+            raise InputError(f"{self.n_folds} folds were given. Expected at least 2.")
+        if self.reshuffle and self.name != "holdout":
+            raise InputError("--reshuffle draws the split of a holdout anew; the folds of other protocols are fixed.")
+
+    def folds(self, development: Dataset, seed: int) -> tuple[Fold, ...]:
+        """The folds that `seed` draws; the same seed draws the same ones.
+
+        Raises:
+            DataError: the data cannot be split like this.
+        """
+        return PROTOCOLS[self.name](self, development, seed)
+
+
+def _holdout(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:
+    split = given(development, "validation")
+    if split is None:
+        split = holdout(development, VALIDATION_FRACTION, derive_seed(seed, "validation"))
+    return (_fold("1 of 1", split),)
+
+
+def _k_fold(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:
+    splits = k_fold(development, protocol.n_folds, derive_seed(seed, "validation"))
+    return tuple(_fold(f"{i} of {len(splits)}", split) for i, split in enumerate(splits, start=1))
+
+
+def _leave_one_group_out(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:
+    splits = leave_one_group_out(development)
+    assert development.groups is not None
+    return tuple(_fold(str(development.groups[split.held[0]]), split) for split in splits)
+
+
+def _fold(name: str, split: Split) -> Fold:
+    return Fold(name, split.kept, split.held, split.by)
+
+
+PROTOCOLS: Mapping[str, Callable[[Protocol, Dataset, int], tuple[Fold, ...]]] = {
+    "holdout": _holdout,
+    "k-fold": _k_fold,
+    "leave-one-group-out": _leave_one_group_out,
+}
