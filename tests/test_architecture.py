@@ -37,6 +37,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "keras_tuner": ("hyperparameters", "search.keras_tuner"),
     "optuna": (
         "search.optuna",
+        "search.optuna_folds",
         "search.optuna_pruners",
         "search.optuna_sampler",
         "search.distributions",

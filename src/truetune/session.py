@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
-from truetune.data.seal import Seal, seal, split_development
-from truetune.data.shared import save_parts
+from truetune.data.protocols import describe
+from truetune.data.seal import Seal, seal
+from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space, Value
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
+from truetune.study.evaluation import Evaluation, most_epochs
 from truetune.study.events import Observer
 from truetune.study.heartbeat import alive
 from truetune.study.kept_weights import KeptWeights, weights_path
@@ -35,7 +37,7 @@ from truetune.trial import Trial, TrialState
 if TYPE_CHECKING:
     from truetune.study.store import Store
     from truetune.study.workers import Workers
-    from truetune.training.trial import Parts
+    from truetune.training.folds import FoldSource
 
 
 ALONE = (
@@ -138,6 +140,7 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
+        self.n_folds = 1
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -167,6 +170,7 @@ class Session:
             "seed": self.options.seed,
             "epochs": self.task.epochs,
             "data": data,
+            "protocol": self.options.evaluation_protocol.to_config(),
         }
 
     def is_complete(self) -> bool:
@@ -178,17 +182,26 @@ class Session:
 
     def training_task(self) -> protocol.TrainingTask:
         task = self.task
-        return protocol.TrainingTask(task.hypermodel, task.objective, task.epochs, task.patience, task.preprocessing)
+        return protocol.TrainingTask(
+            task.hypermodel,
+            task.objective,
+            task.epochs,
+            task.patience,
+            task.preprocessing,
+            self.options.evaluation_protocol,
+            self.options.seed,
+        )
 
     def prepare_data(self) -> None:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
-        train, validation, by = split_development(sealed.development(self.dataset), self.options.seed)
+        development = sealed.development(self.dataset)
+        folds = self.options.evaluation_protocol.folds(development, self.options.seed)
+        self.n_folds = len(folds)
         self.place.clear_scratch(self.store.owners())
-        save_parts(self.data, train, validation)
+        save_development(self.data, development)
         self.observer.note(
-            f"{len(train)} rows train, {len(validation)} validate (split by {by}), {len(sealed.test_rows)} are sealed "
-            f"for the final test (by {sealed.by})."
+            f"{describe(folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
 
     def search(self) -> None:
@@ -215,19 +228,19 @@ class Session:
     def _search_in_process(self) -> None:
         from truetune.study.loop import run_in_process
 
-        task, parts = self.in_process()
+        task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, parts)
+        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, folds)
         self._ended()
 
-    def in_process(self) -> tuple[protocol.TrainingTask, Parts]:
-        """Task and preprocessed parts for training in this process."""
-        from truetune.training.worker import prepare_parts
+    def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
+        """Task and rows for training in this process."""
+        from truetune.training.worker import prepare_folds
 
         start_tensorflow()
         task = self.training_task()
-        return task, prepare_parts(task, self.data)
+        return task, prepare_folds(task, self.data)
 
     @contextmanager
     def workers(self) -> Iterator[Workers]:
@@ -257,6 +270,8 @@ class Session:
         for line in searcher.plan():
             self.observer.note(line)
         self._say_what_is_resumed(trials)
+        evaluation = self._evaluation(space)
+        self.observer.folds_planned(evaluation.n_folds, evaluation.epochs)
         self.observer.search_started(trials, self.options.max_trials)
         return Lifecycle(
             searcher,
@@ -271,7 +286,12 @@ class Session:
             leases=self.leases,
             max_parameters=self.options.max_parameters,
             weights=KeptWeights(self.place.weights, self.options.keep, self.task.objective, trials),
+            evaluation=evaluation,
         )
+
+    def _evaluation(self, space: Space) -> Evaluation:
+        epochs = most_epochs(self.task.epochs, self._known_space(space))
+        return Evaluation(self.n_folds, epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
         now = {**self._meta(), "space": space.to_config()}
@@ -293,6 +313,7 @@ class Session:
             seed=self.options.seed,
             first=tuple(self.first_values(space).items()),
             grid_points=self.options.grid_points,
+            steps_per_fold=self._evaluation(space).steps_per_fold,
         )
         if self.options.searcher is not None:
             own = self.options.searcher(problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
@@ -78,13 +78,15 @@ class Trial:
         values: by space key; only what the builder really asked for.
         score: objective of the weights the trial keeps (its best epoch), in the objective's own direction;
             None unless `state` is COMPLETE or PRUNED.
-        reports: objective value by epoch (1 is the first).
+        reports: objective value by epoch (1 is the first; counted on over folds, see `SearchProblem`).
         epochs: epochs trained in all, those of its parents included.
         best_epoch: the epoch whose weights are kept.
         seconds: training time of this trial alone.
         parameters: number of weights of the model.
         reason: why it failed, in one line.
         cause: one of `CAUSES`; searchers learn from it.
+        fold_scores: objective of each fold, where there are several; `score` is that of all their rows together.
+        metrics: every metric of the model on all folds' validation rows together, by the name Keras logs.
         attempt: how often this trial was started anew after its process died.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
@@ -103,6 +105,8 @@ class Trial:
     parameters: int = 0
     reason: str = ""
     cause: str = ""
+    fold_scores: Sequence[float] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
     attempt: int = 0
     thawed_at: int = 0
     owner: str = field(default="", compare=False)

@@ -112,6 +112,14 @@ _SEARCH = (
         help="Stops hopeless trials under optuna: none, median, hyperband or successive-halving.",
     ),
     click.option(
+        "--protocol",
+        default="holdout",
+        show_default=True,
+        help="How a trial is evaluated: holdout, k-fold or leave-one-group-out.",
+    ),
+    click.option("--folds", type=int, default=5, show_default=True, help="Folds of --protocol k-fold."),
+    click.option("--reshuffle", is_flag=True, help="Under holdout, draw the split anew for every trial."),
+    click.option(
         "--grid-points",
         type=int,
         default=None,

@@ -40,6 +40,7 @@ class Tally:
         self.trials: dict[int, Trial] = {}
         self.lines: dict[int, WorkerLine] = {}
         self.max_trials = 0
+        self.folds = (1, epochs)
         self.began = time.monotonic()
         self._ended_here = 0
 
@@ -89,8 +90,14 @@ class Tally:
         states = count_states(list(self.trials.values()))
         return f"{states['complete']} done, {states['pruned']} pruned, {states['failed']} failed"
 
-    def total_epochs(self, trial: Trial) -> int:
-        return trial.schedule.epochs or int(trial.values.get("epochs", self.epochs))
+    def place(self, line: WorkerLine) -> str:
+        """`epoch 3/30`, or `fold 2/5  epoch 3/30`."""
+        total = line.trial.schedule.epochs or int(line.trial.values.get("epochs", self.epochs))
+        n_folds, steps = self.folds
+        if n_folds == 1:
+            return f"epoch {line.epoch}/{total}"
+        fold, epoch = divmod(max(0, line.epoch - 1), steps)
+        return f"fold {fold + 1}/{n_folds}  epoch {epoch + 1 if line.epoch else 0}/{total}"
 
 
 def duration(seconds: float | None) -> str:
@@ -127,6 +134,9 @@ class PlainLines(Observer):
 
     def note(self, line: str) -> None:
         self._print(line)
+
+    def folds_planned(self, n_folds: int, epochs: int) -> None:
+        self._tally.folds = (n_folds, epochs)
 
     def search_started(self, finished: list[Trial], max_trials: int) -> None:
         self._tally.begin(finished, max_trials)
@@ -175,6 +185,9 @@ class LiveScreen(Observer):
     def note(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
 
+    def folds_planned(self, n_folds: int, epochs: int) -> None:
+        self._tally.folds = (n_folds, epochs)
+
     def search_started(self, finished: list[Trial], max_trials: int) -> None:
         self._tally.begin(finished, max_trials)
         self._status = ""
@@ -215,7 +228,7 @@ class LiveScreen(Observer):
         tally = self._tally
         return [
             Text(
-                f"worker {worker}  trial {line.trial.number}  epoch {line.epoch}/{tally.total_epochs(line.trial)}  "
+                f"worker {worker}  trial {line.trial.number}  {tally.place(line)}  "
                 f"{tally.objective.name} {'–' if line.value is None else f'{line.value:.4f}'}  "
                 f"{duration(time.monotonic() - line.started)}",
                 style="cyan",

@@ -14,6 +14,9 @@ class Observer:
     def search_started(self, finished: list[Trial], max_trials: int) -> None:
         """`finished` are the trials of earlier runs."""
 
+    def folds_planned(self, n_folds: int, epochs: int) -> None:
+        """Every trial is trained in `n_folds` folds of at most `epochs` epochs, which are counted on over folds."""
+
     def trial_started(self, trial: Trial, worker: int) -> None:
         """`worker` counts from 0."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from truetune.data.protocols import Protocol
 from truetune.errors import InputError
 from truetune.machine import default_worker_memory
 from truetune.search.base import Searcher, SearchProblem
@@ -46,6 +47,9 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
+        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`.
+        folds: of protocol "k-fold".
+        reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
@@ -66,6 +70,9 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
+    protocol: str = "holdout"
+    folds: int = 5
+    reshuffle: bool = False
     grid_points: int | None = None
     config: Path | None = None
     searcher: Callable[[SearchProblem], Searcher] | None = None
@@ -88,6 +95,7 @@ class SearchOptions:
             _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
         _one_of("pruner", self.pruner, PRUNERS)
         _one_of("keep", self.keep, KEEPS)
+        self.evaluation_protocol  # noqa: B018  # refuses what does not exist
         if self.max_trials < 1:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         object.__setattr__(self, "gpus", checked_gpus(self.gpus))
@@ -112,6 +120,11 @@ class SearchOptions:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None:
             checked_study_name(self.study_name)
+
+    @property
+    def evaluation_protocol(self) -> Protocol:
+        """How trials are evaluated."""
+        return Protocol(self.protocol, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:

@@ -44,7 +44,18 @@ _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "cause", "thawed_at")
+_FIELDS = (
+    "seed",
+    "epochs",
+    "best_epoch",
+    "seconds",
+    "parameters",
+    "reason",
+    "cause",
+    "thawed_at",
+    "fold_scores",
+    "metrics",
+)
 _READ = (*_FIELDS, "attempt", "owner")
 
 
@@ -395,7 +406,8 @@ def study_exists(url: str, name: str) -> bool:
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:
-    return {name: getattr(trial, name) for name in _FIELDS} | {"schedule": asdict(trial.schedule)}
+    fields = {name: getattr(trial, name) for name in _FIELDS}
+    return {**fields, "fold_scores": list(trial.fold_scores), "schedule": asdict(trial.schedule)}
 
 
 def _checksum(trial: Trial, attributes: Mapping[str, Any]) -> str:
@@ -416,6 +428,7 @@ def _checksum(trial: Trial, attributes: Mapping[str, Any]) -> str:
 def _from_optuna(frozen: FrozenTrial) -> Trial:
     attributes = frozen.user_attrs
     known = {name: attributes[name] for name in _READ if name in attributes}
+    known["fold_scores"] = tuple(known.get("fold_scores", ()))
     return Trial(
         number=frozen.number,
         state=_FROM_OPTUNA[frozen.state],

@@ -14,6 +14,7 @@ from truetune.errors import ObjectiveError, TruetuneError
 from truetune.task import Objective
 from truetune.training.checkpoint import Progress
 from truetune.training.checkpoint_times import CheckpointTimes
+from truetune.training.pooled import metric_state
 from truetune.training.protocol import Host, TrainingTask
 from truetune.trial import Decision
 
@@ -41,6 +42,7 @@ class Course:
         keep: leave a checkpoint at the end.
         times: writes the checkpoints.
         stopwatch: of the trial.
+        steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
     """
 
     initial_epoch: int
@@ -49,6 +51,7 @@ class Course:
     keep: bool
     times: CheckpointTimes
     stopwatch: Stopwatch
+    steps_per_fold: int = 0
 
 
 def is_over(progress: Progress, last_epoch: int, patience: int | None) -> bool:
@@ -108,7 +111,9 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
             progress.best_weights = self.model.get_weights()
         else:
             progress.wait += 1
-        decision = self._host.epoch(epoch, value)
+        if self.course.steps_per_fold:
+            progress.states.append(metric_state(self.model))  # Keras has just evaluated the validation rows
+        decision = self._host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
         progress.pruned = decision is Decision.STOP
         stops = progress.pruned or has_stalled(progress, self._patience)
         if self.course.resumable:
