@@ -65,7 +65,7 @@ _TASK = (
     click.option("--label", default=None, help="Column of the data to predict, where there are several."),
     click.option("--sfreq", type=float, default=None, help="Sampling rate in Hz, where the data do not say it."),
     click.option("--use-dummy-data", is_flag=True, help="Made-up EEG-like signals instead of data."),
-    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy or uar."),
+    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy, uar or macro_f1."),
     click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
 )
 

@@ -125,33 +125,18 @@ def ended_line(trial: Trial, objective: Objective) -> str:
     return f"trial {trial.number} {trial.state}: {objective.name} {score}, {epochs}, {duration(trial.seconds)}"
 
 
-class PlainLines(Observer):
-    """A line an event, for logs and pipes."""
+class Counting(Observer):
+    """Keeps the tally that both screens draw from."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
         self._console = console
         self._tally = Tally(objective, epochs)
 
-    def note(self, line: str) -> None:
-        self._print(line)
-
     def folds_planned(self, n_folds: int, epochs: int) -> None:
         self._tally.folds = (n_folds, epochs)
 
-    def search_started(self, finished: list[Trial], max_trials: int) -> None:
-        self._tally.begin(finished, max_trials)
-
     def trial_started(self, trial: Trial, worker: int) -> None:
         self._tally.start(trial, worker)
-
-    def trial_ended(self, trial: Trial, worker: int) -> None:
-        tally = self._tally
-        tally.end(trial, worker)
-        self._print(
-            f"{ended_line(trial, tally.objective)}  [{len(tally.trials)}/{tally.max_trials}, "
-            f"best {scored(tally.best)}, "
-            f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
-        )
 
     def trial_ended_elsewhere(self, trial: Trial) -> None:
         self._tally.elsewhere(trial)
@@ -162,16 +147,34 @@ class PlainLines(Observer):
     def trial_paused(self, trial: Trial, worker: int) -> None:
         self._tally.drop(worker)
 
+
+class PlainLines(Counting):
+    """A line an event, for logs and pipes."""
+
+    def note(self, line: str) -> None:
+        self._print(line)
+
+    def search_started(self, finished: list[Trial], max_trials: int) -> None:
+        self._tally.begin(finished, max_trials)
+
+    def trial_ended(self, trial: Trial, worker: int) -> None:
+        tally = self._tally
+        tally.end(trial, worker)
+        self._print(
+            f"{ended_line(trial, tally.objective)}  [{len(tally.trials)}/{tally.max_trials}, "
+            f"best {scored(tally.best)}, "
+            f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
+        )
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveScreen(Observer):
+class LiveScreen(Counting):
     """A table that is drawn anew several times a second; use it as a context manager."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
-        self._console = console
-        self._tally = Tally(objective, epochs)
+        super().__init__(console, objective, epochs)
         self._status = "Loading TensorFlow and the data …"
         self._live = Live(get_renderable=self.draw, console=console, refresh_per_second=4, transient=True)
 
@@ -192,24 +195,12 @@ class LiveScreen(Observer):
         self._tally.begin(finished, max_trials)
         self._status = ""
 
-    def trial_started(self, trial: Trial, worker: int) -> None:
-        self._tally.start(trial, worker)
-
     def epoch_ended(self, number: int, epoch: int, value: float) -> None:
         self._tally.epoch(number, epoch, value)
 
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self._tally.end(trial, worker)
         self._console.print(ended_line(trial, self._tally.objective), markup=False, highlight=False)
-
-    def trial_ended_elsewhere(self, trial: Trial) -> None:
-        self._tally.elsewhere(trial)
-
-    def trial_dropped(self, number: int, worker: int) -> None:
-        self._tally.drop(worker)
-
-    def trial_paused(self, trial: Trial, worker: int) -> None:
-        self._tally.drop(worker)
 
     def draw(self) -> RenderableType:
         """The live part: totals, a bar, a line a worker."""
