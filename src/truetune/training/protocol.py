@@ -42,6 +42,9 @@ class Request:
         weights: where the weights of its best epoch go, if they are to be kept; None for nowhere.
         keeps_all: whether they are kept even when another trial is better.
         to_beat: the best score so far, for a trial whose weights are kept only where it is not worse.
+        split_seed: draws a fresh split of the development rows for this training; None keeps the study's own.
+        score_epoch: the score is the objective after this epoch, and patience does not end the training before it;
+            None scores the best epoch.
     """
 
     number: int
@@ -54,12 +57,15 @@ class Request:
     weights: Path | None = None
     keeps_all: bool = False
     to_beat: float | None = None
+    split_seed: int | None = None
+    score_epoch: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
-    one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch.
+    one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch;
+    `best_score` the objective after the best epoch, where `score` is that of another (`Request.score_epoch`).
     """
 
     state: TrialState
@@ -73,6 +79,7 @@ class Outcome:
     traceback: str = ""
     cause: str = ""
     weights_are_best: bool = False
+    best_score: float | None = None
 
 
 @dataclass(frozen=True)
