@@ -17,6 +17,11 @@ CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
 else. Empty for a trial that did not fail."""
 
 
+CHOOSING, CONFIRMING = "choosing", "confirming"
+"""The stages of the fresh runs: the first chooses the winner, the second, which the choice has not seen, says how good
+it is."""
+
+
 class TrialState(StrEnum):
     """Where a trial stands.
 
@@ -115,3 +120,42 @@ class Trial:
     def is_built(self) -> bool:
         """Whether its values are known; a trial is claimed before its model is built."""
         return self.parameters > 0 or self.state.is_finished
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A fresh run that is to be trained: the hyperparameters of `trial`, on the fresh seed and split of `stage` and
+    `repeat`, which all trials share.
+    """
+
+    trial: int
+    repeat: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class FreshRun:
+    """A finalist trained again on a fresh seed and a fresh split.
+
+    Attributes:
+        trial: number of the trial whose hyperparameters were trained.
+        repeat: 0, 1 …; runs of one stage with the same repeat share seed and split, so that they can be paired.
+        stage: `CHOOSING` or `CONFIRMING`.
+        score: objective after the epoch that the search chose for the trial; None for a run that failed.
+        best: objective after this run's own best epoch; None for a run that failed.
+        seconds: it took.
+        reason: why it failed, in one line.
+    """
+
+    trial: int
+    repeat: int
+    stage: str
+    score: float | None
+    best: float | None
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def planned(self) -> PlannedRun:
+        """What was asked for."""
+        return PlannedRun(self.trial, self.repeat, self.stage)

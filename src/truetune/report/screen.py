@@ -188,9 +188,6 @@ class LiveScreen(Counting):
     def note(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False)
 
-    def folds_planned(self, n_folds: int, epochs: int) -> None:
-        self._tally.folds = (n_folds, epochs)
-
     def search_started(self, finished: list[Trial], max_trials: int) -> None:
         self._tally.begin(finished, max_trials)
         self._status = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truetune.trial import Trial
+from truetune.trial import FreshRun, Trial
 
 
 class Observer:
@@ -34,6 +34,12 @@ class Observer:
 
     def trial_paused(self, trial: Trial, worker: int) -> None:
         """It may go on later, in any worker; `trial_started` says so."""
+
+    def finals_started(self, n_runs: int) -> None:
+        """`n_runs` fresh runs of finalists are to be trained now; said once for each stage."""
+
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        """`done` of the `total` runs of this stage have ended."""
 
     def search_ended(self) -> None:
         """No worker runs any more."""

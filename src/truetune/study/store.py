@@ -26,7 +26,7 @@ from truetune.study.database import Patience, open_storage, reading, storage_err
 from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, LostTrial, Record
 from truetune.study.storage_url import without_password
-from truetune.trial import Schedule, Trial, TrialState
+from truetune.trial import FreshRun, Schedule, Trial, TrialState
 
 __all__ = ["LostTrial", "Store", "study_exists"]
 
@@ -44,6 +44,7 @@ _FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
+_FRESH = "truetune:fresh:"
 _FIELDS = (
     "seed",
     "epochs",
@@ -177,6 +178,27 @@ class Store:
     def discover(self, key: str, hyperparameter: Hyperparameter) -> None:
         """Keep a hyperparameter that the trace had not found, so that a resumed search knows it."""
         self._set_attribute(f"{_DISCOVERED}{key}", {"key": key, **hyperparameter.to_config()})
+
+    def add_fresh(self, run: FreshRun) -> None:
+        """Keep a fresh run of a finalist; one of the same trial, stage and repeat takes its place."""
+        self._set_attribute(f"{_FRESH}{run.stage}:{run.trial}:{run.repeat}", asdict(run))
+
+    def fresh_runs(self) -> list[FreshRun]:
+        """The fresh runs that are recorded, by stage, trial and repeat.
+
+        Raises:
+            StudyError: one of them is not what was written.
+        """
+        attributes = self._read(lambda: self._storage.get_study_user_attrs(self._study_id))
+        texts = [text for key, text in attributes.items() if key.startswith(_FRESH)]
+        found = [self._fresh_run(self._verified(text, "a fresh run")) for text in texts]
+        return sorted(found, key=lambda run: (run.stage, run.trial, run.repeat))
+
+    def _fresh_run(self, content: dict[str, Any]) -> FreshRun:
+        try:
+            return FreshRun(**content)
+        except TypeError:
+            raise StudyError(self._damaged("a fresh run")) from None
 
     def _set_attribute(self, key: str, content: Mapping[str, Any]) -> None:
         text = json.dumps({**content, _CHECKSUM: checksum(content)})

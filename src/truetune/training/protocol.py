@@ -45,8 +45,9 @@ class Request:
         weights: where the weights of its best epoch go, if they are to be kept; None for nowhere.
         keeps_all: whether they are kept even when another trial is better.
         to_beat: the best score so far, for a trial whose weights are kept only where it is not worse.
-        split_seed: draws folds for this request alone; None for the study's own.
-        score_epoch: the epoch that is scored, of a holdout; None for the best one.
+        split_seed: draws fresh folds of the development rows for this training; None keeps the study's own.
+        score_epoch: the score is the objective after this epoch, and patience does not end the training before it;
+            None scores the best epoch. Several folds choose their epochs among themselves.
         steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
     """
 
@@ -69,8 +70,8 @@ class Request:
 class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
     one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch;
-    `best_score` is the best epoch's, where another one is scored; `fold_scores` and `metrics` (pooled, by the names
-    that Keras logs) are of several folds.
+    `best_score` is the objective after the best epoch, where `score` is that of another one; `fold_scores` and
+    `metrics` (pooled, by the names that Keras logs) are of several folds.
     """
 
     state: TrialState

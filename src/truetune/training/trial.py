@@ -97,6 +97,7 @@ def _course(
         times=CheckpointTimes(request.checkpoint, note=lambda line: host.note(f"Trial {request.number}: {line}")),
         stopwatch=stopwatch,
         steps_per_fold=request.steps_per_fold,
+        least_epochs=request.score_epoch or 0,
     )
 
 
@@ -194,7 +195,7 @@ def _is_still_paused(progress: Progress, request: Request) -> bool:
 
 def _ended_before(progress: Progress, course: Course, patience: int | None) -> bool:
     """It was killed after its last epoch; a parent's early stop does not end the promoted trial."""
-    return bool(progress.reports) and is_over(progress, course.last_epoch, patience)
+    return bool(progress.reports) and is_over(progress, course, patience)
 
 
 def _outcome(model: Any, progress: Progress, history: History, request: Request) -> Outcome:

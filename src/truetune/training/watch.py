@@ -43,6 +43,7 @@ class Course:
         times: writes the checkpoints.
         stopwatch: of the trial.
         steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
+        least_epochs: patience does not end a fold before.
     """
 
     initial_epoch: int
@@ -52,15 +53,16 @@ class Course:
     times: CheckpointTimes
     stopwatch: Stopwatch
     steps_per_fold: int = 0
+    least_epochs: int = 0
 
 
-def is_over(progress: Progress, last_epoch: int, patience: int | None) -> bool:
+def is_over(progress: Progress, course: Course, patience: int | None) -> bool:
     """Whether nothing is left to train."""
-    return progress.pruned or progress.epoch >= last_epoch or has_stalled(progress, patience)
+    return progress.pruned or progress.epoch >= course.last_epoch or has_stalled(progress, course, patience)
 
 
-def has_stalled(progress: Progress, patience: int | None) -> bool:
-    return patience is not None and progress.wait >= patience
+def has_stalled(progress: Progress, course: Course, patience: int | None) -> bool:
+    return patience is not None and progress.wait >= patience and progress.epoch >= course.least_epochs
 
 
 def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
@@ -115,7 +117,7 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
             progress.states.append(metric_state(self.model))  # Keras has just evaluated the validation rows
         decision = self._host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
         progress.pruned = decision is Decision.STOP
-        stops = progress.pruned or has_stalled(progress, self._patience)
+        stops = progress.pruned or has_stalled(progress, self.course, self._patience)
         if self.course.resumable:
             over = stops or epoch >= self.course.last_epoch
             progress.paused = decision is Decision.PAUSE and not over
