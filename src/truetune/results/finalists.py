@@ -95,8 +95,10 @@ class FinalChoice:
         """What to do; "unknown" where the runs cannot say."""
         if self.winner == TODAY:
             return "keep today's"
-        if self.gain is None or self.gain.low is None:
+        if self.gain is None:
             return "unknown"
+        if self.gain.low is None:
+            return "unknown" if self.gain.mean > 0 else "keep today's"
         return "apply" if self.gain.low > 0 else "keep today's"
 
 
