@@ -15,6 +15,7 @@ from truetune.data.protocols import describe
 from truetune.data.seal import Seal, seal
 from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
+from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space, Value
@@ -35,6 +36,7 @@ from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
+    from truetune.study.finals import Finals
     from truetune.study.store import Store
     from truetune.study.workers import Workers
     from truetune.training.folds import FoldSource
@@ -140,7 +142,7 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
-        self.n_folds = 1
+        self.n_folds, self.validation_ratio = 1, 0.25
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -174,8 +176,11 @@ class Session:
         }
 
     def is_complete(self) -> bool:
+        """Whether nothing is left to train: no trial, no fresh run."""
         trials = self.store.trials()
-        return len(trials) >= self.options.max_trials and all(t.state.is_finished for t in trials)
+        if len(trials) < self.options.max_trials or not all(t.state.is_finished for t in trials):
+            return False
+        return not missing_runs(trials, self.task.objective, self._training(), self.store.fresh_runs())
 
     def seal(self) -> Seal:
         return seal(self.dataset, self.place.seal, self.options.seed)
@@ -198,6 +203,7 @@ class Session:
         development = sealed.development(self.dataset)
         folds = self.options.evaluation_protocol.folds(development, self.options.seed)
         self.n_folds = len(folds)
+        self.validation_ratio = len(folds[0].validation) / len(folds[0].train)
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(
@@ -213,6 +219,7 @@ class Session:
             self._search_in_workers()
 
     def _search_in_workers(self) -> None:
+        from truetune.study.finals_loop import run_finals_in_workers
         from truetune.study.loop import run_in_workers
         from truetune.study.workers import ask_one
 
@@ -223,16 +230,42 @@ class Session:
             assert isinstance(traced, protocol.Traced)
             lifecycle = self._lifecycle(traced.space)
             run_in_workers(lifecycle, workers)
+            if not lifecycle.is_over:
+                run_finals_in_workers(self._finals(), workers)
         self._ended()
 
     def _search_in_process(self) -> None:
-        from truetune.study.loop import run_in_process
+        from truetune.study.finals import run_finals_in_process
+        from truetune.study.loop import run_in_process, trained
 
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, folds)
+        lifecycle = self._lifecycle(trace_space(task.hypermodel))
+        run_in_process(lifecycle, task, folds)
+        if not lifecycle.is_over:
+            run_finals_in_process(self._finals(), lambda request, host: trained(task, folds, request, host))
         self._ended()
+
+    def _finals(self) -> Finals:
+        """The fresh runs of the finalists; none before the search has its trials."""
+        from truetune.study.finals import Finals
+
+        trials, training, objective = self.store.trials(), self._training(), self.task.objective
+        space = self._known_space(Space.from_config(self.store.meta["space"]))
+        return Finals(
+            self.store,
+            space,
+            trials,
+            lambda fresh: missing_runs(trials, objective, training, fresh),
+            self.options.seed,
+            self.options.limits,
+            self.observer,
+            self._evaluation(space),
+        )
+
+    def _training(self) -> FreshTraining:
+        return FreshTraining(self.options.finalists, self.options.fresh_runs, self.validation_ratio)
 
     def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
         """Task and rows for training in this process."""
@@ -373,7 +406,16 @@ class Session:
         """What the study holds now."""
         meta = self.store.meta
         space = self._known_space(Space.from_config(meta.get("space", [])))
-        result = Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)
+        result = Result(
+            self.place.name,
+            self.place.url,
+            self.task.objective,
+            tuple(self.store.trials()),
+            space,
+            meta,
+            fresh=tuple(self.store.fresh_runs()),
+            training=self._training(),
+        )
         return replace(result, best_weights=self._best_weights(result))
 
     def _best_weights(self, result: Result) -> Path | None:

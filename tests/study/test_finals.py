@@ -139,7 +139,7 @@ def test_runs_whose_workers_always_die_fail_and_end(searched, tmp_path):
         fresh = session.store.fresh_runs()
         trials = session.store.trials()
     assert fresh
-    assert all(run.score is None and "killed" in run.reason for run in fresh)
+    assert all(run.score is None and "SIGKILL" in run.reason for run in fresh)
     assert choose(trials, ACCURACY, training, fresh).winner is None
 
 

@@ -20,6 +20,9 @@ from truetune.results.select import best_configurations
 from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Trial
 
+TRIALS_FOR_EACH = 4
+"""Trials of a search for each finalist."""
+
 TODAY = 0
 """Number of the trial that is today's configuration."""
 
@@ -33,7 +36,8 @@ class FreshTraining:
     """How finalists are trained again.
 
     Attributes:
-        finalists: how many of the best trials, besides today's configuration; 0 trains none again.
+        finalists: at most so many of the best trials, besides today's configuration, and at most a quarter of all
+            trials (but one): training every trial of a short search again would find nothing out; 0 trains none again.
         runs: of each finalist in a stage.
         validation_ratio: validation rows for each training row of a run.
     """
@@ -95,8 +99,10 @@ class FinalChoice:
         """What to do; "unknown" where the runs cannot say."""
         if self.winner == TODAY:
             return "keep today's"
-        if self.gain is None or self.gain.low is None:
+        if self.gain is None:
             return "unknown"
+        if self.gain.low is None:
+            return "unknown" if self.gain.mean > 0 else "keep today's"
         return "apply" if self.gain.low > 0 else "keep today's"
 
 
@@ -173,6 +179,7 @@ def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[i
     """By number. Today's configuration is one of them where it was scored, also when it was pruned."""
     if k == 0:
         return []
+    k = min(k, max(1, len(trials) // TRIALS_FOR_EACH))
     today = [t.number for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
     return sorted({*today, *(t.number for t in best_configurations(trials, objective, k))})
 

@@ -58,6 +58,8 @@ class SearchOptions:
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
         lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
+        finalists: after the search so many of the best trials, and today's config, are trained again; 0 trains none.
+        fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
     method: str = "optuna"
@@ -85,6 +87,8 @@ class SearchOptions:
     worker_memory: int | str | None = None
     max_parameters: int | None = None
     keep: str = "best"
+    finalists: int = 5
+    fresh_runs: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -116,6 +120,10 @@ class SearchOptions:
             )
         if self.max_retries < 0:
             raise InputError(f"max_retries={self.max_retries} was given. Expected 0 or more.")
+        if self.finalists < 0:
+            raise InputError(f"finalists={self.finalists} was given. Expected 0 or more.")
+        if self.fresh_runs < 1:
+            raise InputError(f"fresh_runs={self.fresh_runs} was given. Expected at least 1 (better 3).")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None:
