@@ -58,7 +58,8 @@ class SearchOptions:
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
         lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
-        finalists: after the search so many of the best trials, and today's config, are trained again; 0 trains none.
+        finalists: after the search so many of the best trials (at most one in four), and today's config, are trained
+            again; 0 trains none.
         fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
