@@ -24,8 +24,9 @@ from truetune.study.kept_weights import KeptWeights
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
 from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
+from truetune.study.record import LostTrial
 from truetune.study.running import RunningTrial
-from truetune.study.store import LostTrial, Store
+from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Declined, Outcome, Request
 from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState

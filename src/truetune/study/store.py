@@ -24,11 +24,9 @@ from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.database import Patience, open_storage, reading, storage_errors
 from truetune.study.owner import Owner
-from truetune.study.record import ATTEMPT, LostTrial, Record
+from truetune.study.record import ATTEMPT, Record
 from truetune.study.storage_url import without_password
 from truetune.trial import Schedule, Trial, TrialState
-
-__all__ = ["LostTrial", "Store", "study_exists"]
 
 Result = TypeVar("Result")
 
