@@ -246,7 +246,7 @@ class Lifecycle:
             return
         running.trial = trial
         self._searcher.accept(running.number, dict(values))
-        self._others.is_ours_again(trial)
+        self._others.note_own(trial)
         self._known.setdefault(_identity(values), running.number)
         self._observer.trial_started(trial, running.worker)
 
@@ -331,7 +331,7 @@ class Lifecycle:
             self._observer.trial_paused(trial, running.worker)
             return
         self._feasibility.learn(trial)
-        self._others.is_ours_again(trial)
+        self._others.note_own(trial)
         self._budget.count(trial)
         self._weights.learn(trial)
         self._checkpoints.discard(trial)
