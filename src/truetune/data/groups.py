@@ -160,7 +160,7 @@ def _repeats(column: Array) -> bool:
 
 def _last_word(name: str) -> str:
     """In the singular and without a joined "id": `patient_ids` and `patientid` end in patient."""
-    words = [word.lower() for word in _PARTS_OF_NAMES.findall(name)]
+    words: list[str] = [word.lower() for word in _PARTS_OF_NAMES.findall(name)]
     if len(words) > 1 and words[0] in _COUNTS and words[-1].endswith("s"):
         return ""
     while len(words) > 1 and (words[-1] in _IDS or words[-1].isdigit()):
