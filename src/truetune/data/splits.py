@@ -24,7 +24,7 @@ class Split:
     Attributes:
         kept: the larger part (training, or development when the test part is sealed).
         held: the part held out (validation, or test).
-        by: "subject" when whole groups were held out, "row", or "given" when the user had split already.
+        by: what whole groups were held out, such as "subject"; "row", or "given" when the user had split already.
     """
 
     kept: Array
@@ -46,7 +46,7 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> Split:
     if not complete:
         raise DataError(_explain_missing(dataset, candidates[0][0]))
     best = min(complete, key=lambda c: (len(_missing_classes(dataset, c[1])), abs(len(c[1]) / len(dataset) - fraction)))
-    return Split(np.sort(best[0]), np.sort(best[1]), "row" if dataset.groups is None else "subject")
+    return Split(np.sort(best[0]), np.sort(best[1]), dataset.group_name or "row")
 
 
 def given(dataset: Dataset, part: str) -> Split | None:
@@ -87,7 +87,7 @@ def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class with fewer members than folds; the protocol shows it
         found = list(splitter.split(np.zeros(len(dataset)), dataset.labels, dataset.groups))
-    by = "subject" if grouped else "row"
+    by = dataset.group_name or "row"
     return tuple(Split(np.sort(kept), np.sort(held), by) for kept, held in found if len(kept) and len(held))
 
 
@@ -102,7 +102,8 @@ def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
     if dataset.groups is None or len(np.unique(dataset.groups)) < 2:
         raise DataError("Leaving one group out needs rows of at least 2 groups; pass `groups`, or use k-fold.")
     found = LeaveOneGroupOut().split(np.zeros(len(dataset)), dataset.labels, dataset.groups)
-    return tuple(Split(kept, held, "subject") for kept, held in found)
+    by = dataset.group_name or "row"
+    return tuple(Split(kept, held, by) for kept, held in found)
 
 
 def _can_stratify(dataset: Dataset, n_folds: int) -> bool:
