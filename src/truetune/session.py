@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
+from truetune.data.fold_notes import notes
+from truetune.data.leaks import check_folds
 from truetune.data.protocols import Fold, describe
 from truetune.data.seal import Seal, seal
 from truetune.data.shared import save_development
@@ -200,11 +202,15 @@ class Session:
     def prepare_data(self) -> None:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
+        development = sealed.development(self.dataset)
+        check_folds(development, self.folds, sealed.development_rows)
         self.place.clear_scratch(self.store.owners())
-        save_development(self.data, sealed.development(self.dataset))
+        save_development(self.data, development)
         self.observer.note(
             f"{describe(self.folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
+        for line in notes(development, self.folds):
+            self.observer.note(line)
 
     @cached_property
     def folds(self) -> tuple[Fold, ...]:

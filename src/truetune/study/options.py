@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from truetune.data.protocols import Protocol
 from truetune.errors import InputError
@@ -47,7 +48,8 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
-        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`.
+        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`, or a splitter of scikit-learn's such as
+            `GroupKFold(5)`.
         folds: of protocol "k-fold".
         reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
@@ -73,7 +75,7 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
-    protocol: str = "holdout"
+    protocol: Any = "holdout"
     folds: int = 5
     reshuffle: bool = False
     grid_points: int | None = None
@@ -133,7 +135,7 @@ class SearchOptions:
     @property
     def evaluation_protocol(self) -> Protocol:
         """How trials are evaluated."""
-        return Protocol(self.protocol, self.folds, self.reshuffle)
+        return Protocol.of(self.protocol, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:
