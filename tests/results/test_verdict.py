@@ -111,7 +111,7 @@ def test_a_real_difference_is_found_mostly():
 
 
 def hit_rates(rng, n_seeds, n_clusters, gain, rows=100):
-    """Share of hits by cluster, before and after: clusters differ, gain from the change or lose by it, and seeds differ."""
+    """Shares by cluster, before and after: clusters differ, gain or lose by the change, and seeds differ."""
     ease = rng.normal(0, 0.05, n_clusters)
     moved = rng.normal(0, 0.015, n_clusters)
     luck = rng.normal(0, 0.01, (2, n_seeds, 1))
