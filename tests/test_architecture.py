@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "space", "trial", "seeds", "atomic", "checksum", "sizes", "machine", "mapping", "task"),
     ("data", "hyperparameters"),
     ("search", "training", "tasks"),
-    ("study", "results", "testing"),
+    ("study", "results", "testing", "metrics"),
     ("session",),
     ("api",),
     ("planning", "cleaning", "doctor", "doctor_search"),
@@ -37,12 +37,14 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "keras_tuner": ("hyperparameters", "search.keras_tuner"),
     "optuna": (
         "search.optuna",
+        "search.optuna_folds",
         "search.optuna_pruners",
         "search.optuna_sampler",
         "search.distributions",
         "study.database",
         "study.record",
         "study.store",
+        "study.trial_attributes",
     ),
     "keras": ("training", "tasks.*.model", "results.retrain", "doctor_search"),
     "tensorflow": ("training",),
@@ -216,10 +218,11 @@ def test_every_exception_is_still_needed() -> None:
     [
         "import truetune",
         "import truetune; dir(truetune); truetune.Task, truetune.Dataset, truetune.Objective, truetune.SearchOptions",
+        "import truetune.metrics; dir(truetune.metrics)",
         "from truetune.cli import main; main(['--help'], standalone_mode=False)",
         "from truetune.cli import main; [main([name, '--help'], standalone_mode=False) for name in main.commands]",
     ],
-    ids=["import", "names", "help", "help of each command"],
+    ids=["import", "names", "metrics", "help", "help of each command"],
 )
 def test_light_imports_load_nothing_heavy(code: str) -> None:
     report = f"import sys; print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import truetune
+import truetune.metrics
 from truetune import errors
 from truetune.study.options import ALGORITHMS, PRUNERS
 from truetune.tasks.eeg_emotion.readers import READERS
@@ -52,6 +53,24 @@ def test_every_public_name_is_documented_and_tested(name: str) -> None:
     assert found.__doc__
     assert found.__module__ in (truetune._HOMES[name], "truetune.results.backup")
     assert name in used_names(), f"no test uses truetune.{name}"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", truetune.metrics.__all__)
+def test_every_metric_is_documented_and_tested(name: str) -> None:
+    metric = getattr(truetune.metrics, name)
+    assert metric.__doc__
+    assert metric.__module__.startswith("truetune.training.metrics.")
+    imported = {
+        a.name for n in nodes() if isinstance(n, ast.ImportFrom) and n.module == "truetune.metrics" for a in n.names
+    }
+    assert name in imported, f"no test uses truetune.metrics.{name}"
+
+
+def test_metrics_that_do_not_exist() -> None:
+    assert dir(truetune.metrics) == sorted(truetune.metrics.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Accuracy'"):
+        truetune.metrics.Accuracy
 
 
 def test_every_error_is_in_the_tree_of_the_docstring() -> None:

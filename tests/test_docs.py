@@ -15,6 +15,7 @@ import click
 import pytest
 
 import truetune
+import truetune.metrics
 from truetune.cli import main
 from truetune.cli.tune import tune
 
@@ -133,6 +134,8 @@ def check_names(node: ast.AST) -> None:
             check_attribute(STUDY[node.value.id], node.attr)
     if isinstance(node, ast.ImportFrom) and node.module == "truetune":
         assert {alias.name for alias in node.names} <= set(truetune.__all__)
+    if isinstance(node, ast.ImportFrom) and node.module == "truetune.metrics":
+        assert {alias.name for alias in node.names} <= set(truetune.metrics.__all__)
     if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("truetune."):
         check_arguments(node)
 
@@ -173,7 +176,7 @@ def test_every_page_is_reached() -> None:
     assert [page_name(path) for path in sorted(DOCS.rglob("*.md")) if path not in reached] == []
 
 
-@pytest.mark.parametrize("name", truetune.__all__)
+@pytest.mark.parametrize("name", [*truetune.__all__, *(f"metrics.{name}" for name in truetune.metrics.__all__)])
 def test_every_public_name_is_in_the_pages(name: str) -> None:
     assert any(re.search(rf"\btruetune\.{name}\b", page.read_text(encoding="utf-8")) for page in PAGES)
 

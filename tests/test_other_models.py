@@ -13,6 +13,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import truetune
+from truetune.metrics import BinaryJaccard, WorstGroupAccuracy
 from truetune.study.options import ALGORITHMS
 from truetune.trial import TrialState
 
@@ -186,6 +187,41 @@ def test_the_project_folder_reloads_under_plain_keras_tuner(searched):
     assert {name: theirs.values[name] for name in result.best_hyperparameters} == result.best_hyperparameters
     model = tuner.hypermodel.build(theirs)
     assert model.count_params() == result.best.parameters
+
+
+# Objectives of truetune.metrics
+
+
+def segment(hp):
+    """Which pixels of a digit are ink."""
+    inputs = keras.Input((8, 8, 1))
+    outputs = keras.layers.Conv2D(1, hp.Choice("kernel", [1, 3]), padding="same", activation="sigmoid")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "binary_crossentropy", metrics=[BinaryJaccard()], jit_compile=False)
+    return model
+
+
+def of_groups(hp):
+    def loss(y_true, y_pred):
+        return keras.losses.sparse_categorical_crossentropy(y_true[:, 0], y_pred)
+
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Dense(hp.Choice("units", [4, 8]))(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
+    model.compile("adam", loss, metrics=[WorstGroupAccuracy(num_groups=20)], jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize(("builder", "objective"), [(segment, "binary_jaccard"), (of_groups, "worst_group_accuracy")])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_our_metrics_decide(digits, tmp_path, builder, objective, workers):
+    writers = np.repeat(np.arange(20), 10)
+    y = (digits.X > 0.5).astype("float32") if builder is segment else np.stack([digits.y, writers], axis=1)
+    data = truetune.Dataset(digits.X, y, groups=writers)
+    task = truetune.Task("ours", builder, data, truetune.Objective(f"val_{objective}", "max"), epochs=1)
+    result = tuned(task, tmp_path, "optuna", "tpe", workers=workers)
+    check(result, TRIALS)
+    assert all(0 <= trial.score <= 1 for trial in result.trials)
 
 
 @pytest.fixture(scope="module")

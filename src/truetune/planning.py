@@ -66,6 +66,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(traced, protocol.Traced)
             assert isinstance(timed, protocol.Timed)
             searcher = session.searcher(traced.space, [])
+            n_folds = session.n_folds
     trials, epochs = _budget(task, options)
     return SearchPlan(
         traced.space,
@@ -73,7 +74,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
         tuple(notes.lines),
         timed.timing,
         trials,
-        epochs,
+        epochs * n_folds,
         max(1, options.worker_count),
     )
 

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
-from truetune.data.seal import Seal, seal, split_development
-from truetune.data.shared import save_parts
+from truetune.data.protocols import describe
+from truetune.data.seal import Seal, seal
+from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
+from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space, Value
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
+from truetune.study.evaluation import Evaluation, most_epochs
 from truetune.study.events import Observer
 from truetune.study.heartbeat import alive
 from truetune.study.kept_weights import KeptWeights, weights_path
@@ -33,9 +36,10 @@ from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
+    from truetune.study.finals import Finals
     from truetune.study.store import Store
     from truetune.study.workers import Workers
-    from truetune.training.trial import Parts
+    from truetune.training.folds import FoldSource
 
 
 ALONE = (
@@ -138,6 +142,7 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
+        self.n_folds, self.validation_ratio = 1, 0.25
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -167,28 +172,42 @@ class Session:
             "seed": self.options.seed,
             "epochs": self.task.epochs,
             "data": data,
+            "protocol": self.options.evaluation_protocol.to_config(),
         }
 
     def is_complete(self) -> bool:
+        """Whether nothing is left to train: no trial, no fresh run."""
         trials = self.store.trials()
-        return len(trials) >= self.options.max_trials and all(t.state.is_finished for t in trials)
+        if len(trials) < self.options.max_trials or not all(t.state.is_finished for t in trials):
+            return False
+        return not missing_runs(trials, self.task.objective, self._training(), self.store.fresh_runs())
 
     def seal(self) -> Seal:
         return seal(self.dataset, self.place.seal, self.options.seed)
 
     def training_task(self) -> protocol.TrainingTask:
         task = self.task
-        return protocol.TrainingTask(task.hypermodel, task.objective, task.epochs, task.patience, task.preprocessing)
+        return protocol.TrainingTask(
+            task.hypermodel,
+            task.objective,
+            task.epochs,
+            task.patience,
+            task.preprocessing,
+            self.options.evaluation_protocol,
+            self.options.seed,
+        )
 
     def prepare_data(self) -> None:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
-        train, validation, by = split_development(sealed.development(self.dataset), self.options.seed)
+        development = sealed.development(self.dataset)
+        folds = self.options.evaluation_protocol.folds(development, self.options.seed)
+        self.n_folds = len(folds)
+        self.validation_ratio = len(folds[0].validation) / len(folds[0].train)
         self.place.clear_scratch(self.store.owners())
-        save_parts(self.data, train, validation)
+        save_development(self.data, development)
         self.observer.note(
-            f"{len(train)} rows train, {len(validation)} validate (split by {by}), {len(sealed.test_rows)} are sealed "
-            f"for the final test (by {sealed.by})."
+            f"{describe(folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
 
     def search(self) -> None:
@@ -200,6 +219,7 @@ class Session:
             self._search_in_workers()
 
     def _search_in_workers(self) -> None:
+        from truetune.study.finals_loop import run_finals_in_workers
         from truetune.study.loop import run_in_workers
         from truetune.study.workers import ask_one
 
@@ -210,24 +230,50 @@ class Session:
             assert isinstance(traced, protocol.Traced)
             lifecycle = self._lifecycle(traced.space)
             run_in_workers(lifecycle, workers)
+            if not lifecycle.is_over:
+                run_finals_in_workers(self._finals(), workers)
         self._ended()
 
     def _search_in_process(self) -> None:
-        from truetune.study.loop import run_in_process
+        from truetune.study.finals import run_finals_in_process
+        from truetune.study.loop import run_in_process, trained
 
-        task, parts = self.in_process()
+        task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, parts)
+        lifecycle = self._lifecycle(trace_space(task.hypermodel))
+        run_in_process(lifecycle, task, folds)
+        if not lifecycle.is_over:
+            run_finals_in_process(self._finals(), lambda request, host: trained(task, folds, request, host))
         self._ended()
 
-    def in_process(self) -> tuple[protocol.TrainingTask, Parts]:
-        """Task and preprocessed parts for training in this process."""
-        from truetune.training.worker import prepare_parts
+    def _finals(self) -> Finals:
+        """The fresh runs of the finalists; none before the search has its trials."""
+        from truetune.study.finals import Finals
+
+        trials, training, objective = self.store.trials(), self._training(), self.task.objective
+        space = self._known_space(Space.from_config(self.store.meta["space"]))
+        return Finals(
+            self.store,
+            space,
+            trials,
+            lambda fresh: missing_runs(trials, objective, training, fresh),
+            self.options.seed,
+            self.options.limits,
+            self.observer,
+            self._evaluation(space),
+        )
+
+    def _training(self) -> FreshTraining:
+        return FreshTraining(self.options.finalists, self.options.fresh_runs, self.validation_ratio)
+
+    def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
+        """Task and rows for training in this process."""
+        from truetune.training.worker import prepare_folds
 
         start_tensorflow()
         task = self.training_task()
-        return task, prepare_parts(task, self.data)
+        return task, prepare_folds(task, self.data)
 
     @contextmanager
     def workers(self) -> Iterator[Workers]:
@@ -257,6 +303,8 @@ class Session:
         for line in searcher.plan():
             self.observer.note(line)
         self._say_what_is_resumed(trials)
+        evaluation = self._evaluation(space)
+        self.observer.folds_planned(evaluation.n_folds, evaluation.epochs)
         self.observer.search_started(trials, self.options.max_trials)
         return Lifecycle(
             searcher,
@@ -271,7 +319,12 @@ class Session:
             leases=self.leases,
             max_parameters=self.options.max_parameters,
             weights=KeptWeights(self.place.weights, self.options.keep, self.task.objective, trials),
+            evaluation=evaluation,
         )
+
+    def _evaluation(self, space: Space) -> Evaluation:
+        epochs = most_epochs(self.task.epochs, self._known_space(space))
+        return Evaluation(self.n_folds, epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
         now = {**self._meta(), "space": space.to_config()}
@@ -293,6 +346,7 @@ class Session:
             seed=self.options.seed,
             first=tuple(self.first_values(space).items()),
             grid_points=self.options.grid_points,
+            steps_per_fold=self._evaluation(space).steps_per_fold,
         )
         if self.options.searcher is not None:
             own = self.options.searcher(problem)
@@ -352,7 +406,16 @@ class Session:
         """What the study holds now."""
         meta = self.store.meta
         space = self._known_space(Space.from_config(meta.get("space", [])))
-        result = Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)
+        result = Result(
+            self.place.name,
+            self.place.url,
+            self.task.objective,
+            tuple(self.store.trials()),
+            space,
+            meta,
+            fresh=tuple(self.store.fresh_runs()),
+            training=self._training(),
+        )
         return replace(result, best_weights=self._best_weights(result))
 
     def _best_weights(self, result: Result) -> Path | None:

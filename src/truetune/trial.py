@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
@@ -15,6 +15,11 @@ ERROR = "error"
 CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
 """What a failed trial failed of: its model was too large, somebody ended its worker, it took too long, or anything
 else. Empty for a trial that did not fail."""
+
+
+CHOOSING, CONFIRMING = "choosing", "confirming"
+"""The stages of the fresh runs: the first chooses the winner, the second, which the choice has not seen, says how good
+it is."""
 
 
 class TrialState(StrEnum):
@@ -78,13 +83,15 @@ class Trial:
         values: by space key; only what the builder really asked for.
         score: objective of the weights the trial keeps (its best epoch), in the objective's own direction;
             None unless `state` is COMPLETE or PRUNED.
-        reports: objective value by epoch (1 is the first).
+        reports: objective value by epoch (1 is the first; counted on over folds, see `SearchProblem`).
         epochs: epochs trained in all, those of its parents included.
         best_epoch: the epoch whose weights are kept.
         seconds: training time of this trial alone.
         parameters: number of weights of the model.
         reason: why it failed, in one line.
         cause: one of `CAUSES`; searchers learn from it.
+        fold_scores: objective of each fold, where there are several; `score` is that of all their rows together.
+        metrics: every metric of the model on all folds' validation rows together, by the name Keras logs.
         attempt: how often this trial was started anew after its process died.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
@@ -103,6 +110,8 @@ class Trial:
     parameters: int = 0
     reason: str = ""
     cause: str = ""
+    fold_scores: Sequence[float] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
     attempt: int = 0
     thawed_at: int = 0
     owner: str = field(default="", compare=False)
@@ -111,3 +120,42 @@ class Trial:
     def is_built(self) -> bool:
         """Whether its values are known; a trial is claimed before its model is built."""
         return self.parameters > 0 or self.state.is_finished
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A fresh run that is to be trained: the hyperparameters of `trial`, on the fresh seed and split of `stage` and
+    `repeat`, which all trials share.
+    """
+
+    trial: int
+    repeat: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class FreshRun:
+    """A finalist trained again on a fresh seed and a fresh split.
+
+    Attributes:
+        trial: number of the trial whose hyperparameters were trained.
+        repeat: 0, 1 …; runs of one stage with the same repeat share seed and split, so that they can be paired.
+        stage: `CHOOSING` or `CONFIRMING`.
+        score: objective after the epoch that the search chose for the trial; None for a run that failed.
+        best: objective after this run's own best epoch; None for a run that failed.
+        seconds: it took.
+        reason: why it failed, in one line.
+    """
+
+    trial: int
+    repeat: int
+    stage: str
+    score: float | None
+    best: float | None
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def planned(self) -> PlannedRun:
+        """What was asked for."""
+        return PlannedRun(self.trial, self.repeat, self.stage)

@@ -14,7 +14,7 @@ from damage import cuts, flips, try_all
 
 from truetune.data.dataset import Dataset
 from truetune.data.seal import seal
-from truetune.data.shared import load_parts, save_parts
+from truetune.data.shared import load_development, save_development
 from truetune.results import backup, export
 from truetune.results.apply import before_values, undo
 from truetune.space import Hyperparameter, Space
@@ -243,16 +243,16 @@ def test_the_feature_cache(tmp_path):
     assert len(computed) == tally.right
 
 
-@pytest.mark.parametrize("name", ["train.X.0.npy", "train.y.0.npy", "validation.X.0.npy", "index.json"])
+@pytest.mark.parametrize("name", ["X.0.npy", "y.0.npy", "groups.0.npy", "index.json"])
 def test_the_arrays_of_workers(tmp_path, name):
-    train, validation = data(300), data(100)
-    save_parts(tmp_path, train, validation)
+    rows = replace(data(300), groups=np.arange(300) // 10)
+    save_development(tmp_path, rows)
 
     def is_right(found):
-        pairs = zip(found, (train, validation), strict=True)
-        return all(np.array_equal(a.X, b.X) and np.array_equal(a.y, b.y) for a, b in pairs)
+        columns = ("X", "y", "groups")
+        return all(np.array_equal(getattr(found, column), getattr(rows, column)) for column in columns)
 
-    try_all(tmp_path / name, lambda: load_parts(tmp_path), is_right)
+    try_all(tmp_path / name, lambda: load_development(tmp_path), is_right)
 
 
 @pytest.mark.tensorflow

@@ -213,7 +213,7 @@ def test_metrics_are_those_of_the_test_rows(task, retrained):
 
     fresh = small_data(seed=1)
     metrics = test_metrics(retrained, fresh)
-    assert {"loss", "accuracy", "uar"} <= set(metrics)
+    assert {"loss", "accuracy", "uar", "macro_f1"} <= set(metrics)
     predicted = retrained.model.predict(retrained.transformers[""].transform(fresh.X), verbose=0).argmax(axis=1)
     assert metrics["accuracy"] == pytest.approx(np.mean(predicted == fresh.y))
     assert metric_of(task, metrics) == metrics["accuracy"]

@@ -52,17 +52,24 @@ class Notes(Observer):
 
 
 class Lab:
-    """One study on disk; `open` is a supervisor that starts."""
+    """One study on disk; `open` is a supervisor that starts.
 
-    def __init__(self, folder, builder=build):
-        self.folder, self.builder, self.stores = folder, builder, []
-        self.notes = Notes()
+    Args:
+        folder: of the study.
+        builder: a function of `hp`, without a model.
+        parameters: of the model of given values.
+        searched: the trials that the searcher plans for; None is those of `open`.
+    """
 
-    def open(self, max_trials=6, sharing=False, **limits):
+    def __init__(self, folder, builder=build, parameters=lambda values: 10, searched=None):
+        self.folder, self.builder, self.parameters, self.searched = folder, builder, parameters, searched
+        self.stores, self.notes = [], Notes()
+
+    def open(self, max_trials=6, sharing=False, max_parameters=None, **limits):
         store = Store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
         self.stores.append(store)
         space = trace_builder(self.builder)
-        problem = SearchProblem(space.copy(), "max", "score", max_trials, 3, 0)
+        problem = SearchProblem(space.copy(), "max", "score", self.searched or max_trials, 3, 0)
         searcher = TPESearcher(problem)
         trials = store.trials()
         searcher.restore([trial for trial in trials if trial.is_built])
@@ -77,6 +84,7 @@ class Lab:
             checkpoints=self.folder / "checkpoints",
             observer=self.notes,
             leases=Leases(store.owner, 60.0) if sharing else None,
+            max_parameters=max_parameters,
         )
         return self.lifecycle
 
@@ -90,7 +98,7 @@ class Lab:
     def build(self, running):
         hp = LightHyperparameters(lambda hyperparameter: self.lifecycle.answer(running, hyperparameter))
         self.builder(hp)
-        return self.lifecycle.built(running, dict(hp.values), 10)
+        return self.lifecycle.built(running, dict(hp.values), self.parameters(hp.values))
 
     def train(self, running, outcome=None):
         """Build and, unless it is a duplicate, end the trial; whether it was trained."""

@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from truetune.errors import InputError
-from truetune.search.base import SearchProblem
-from truetune.search.optuna import TPESearcher
-from truetune.study.budget import Limits
-from truetune.study.database import sqlite_url
-from truetune.study.events import Observer
-from truetune.study.lifecycle import Lifecycle
-from truetune.study.store import Store
-from truetune.task import Objective
-from truetune.testing.driver import LightHyperparameters, trace
+from truetune.testing.driver import trace
 from truetune.training.protocol import Declined, Outcome
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
@@ -26,67 +18,23 @@ def ladder(hp):
     hp.Fixed("batch_size", 64)
 
 
-class Notes(Observer):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, line):
-        self.lines.append(line)
-
-
-class Lab:
-    """One study on disk; `open` is a supervisor that starts."""
-
-    def __init__(self, folder):
-        self.url, self.stores, self.notes = sqlite_url(folder / "optuna.db"), [], Notes()
-
-    def open(self, max_trials, max_parameters=None):
-        self.store = Store(self.url, "study", "max", "score")
-        self.stores.append(self.store)
-        space = trace(ladder)
-        searcher = TPESearcher(SearchProblem(space.copy(), "max", "score", 20, 3, 0))
-        trials = self.store.trials()
-        searcher.restore([trial for trial in trials if trial.is_built])
-        self.lifecycle = Lifecycle(
-            searcher,
-            self.store,
-            space,
-            trials,
-            limits=Limits(max_trials),
-            objective=Objective("score", "max"),
-            seed=0,
-            checkpoints=self.store_folder,
-            observer=self.notes,
-            max_parameters=max_parameters,
-        )
-
-    @property
-    def store_folder(self):
-        from pathlib import Path
-
-        return Path(self.url.removeprefix("sqlite:///")).parent / "checkpoints"
-
-    def build(self, running):
-        hp = LightHyperparameters(lambda hyperparameter: self.lifecycle.answer(running, hyperparameter))
-        ladder(hp)
-        return self.lifecycle.built(running, dict(hp.values), hp.values["units"] * 10)
-
-    def run(self, outcome):
-        """Train what is proposed; `outcome` is told the units."""
-        while (running := self.lifecycle.next(0)) is not None:
-            try:
-                is_accepted = self.build(running)
-            except Declined:
-                is_accepted = False
-            self.lifecycle.ended(running, outcome(running.answers["units"]) if is_accepted else None)
+def ladder_lab(make_lab, **more):
+    return make_lab(ladder, parameters=lambda values: values["units"] * 10, searched=20, **more)
 
 
 @pytest.fixture
-def lab(tmp_path):
-    made = Lab(tmp_path)
-    yield made
-    for store in made.stores:
-        store.close()
+def lab(make_lab):
+    return ladder_lab(make_lab)
+
+
+def run(lab, outcome):
+    """Train what is proposed; `outcome` is told the units."""
+    while (running := lab.lifecycle.next(0)) is not None:
+        try:
+            is_accepted = lab.build(running)
+        except Declined:
+            is_accepted = False
+        lab.lifecycle.ended(running, outcome(running.answers["units"]) if is_accepted else None)
 
 
 def fits_up_to(most):
@@ -100,8 +48,8 @@ def fits_up_to(most):
 
 def test_what_ran_out_of_memory_is_recorded_with_its_size(lab):
     lab.open(20)
-    lab.run(fits_up_to(2))
-    failures = [trial for trial in lab.store.trials() if trial.cause == OUT_OF_MEMORY]
+    run(lab, fits_up_to(2))
+    failures = [trial for trial in lab.trials() if trial.cause == OUT_OF_MEMORY]
     assert failures
     for trial in failures:
         size = f"{trial.values['units'] * 10} parameters, batch size 64"
@@ -110,30 +58,28 @@ def test_what_ran_out_of_memory_is_recorded_with_its_size(lab):
 
 def test_nothing_as_large_is_tried_again_also_after_a_resume(lab):
     lab.open(10)
-    lab.run(fits_up_to(2))
+    run(lab, fits_up_to(2))
     lab.open(20)
-    lab.run(fits_up_to(2))
+    run(lab, fits_up_to(2))
     smallest = 64
-    for trial in lab.store.trials():
+    for trial in lab.trials():
         assert trial.values["units"] < smallest
         if trial.cause == OUT_OF_MEMORY:
             smallest = trial.values["units"]
-    assert len(lab.store.trials()) == 20
+    assert len(lab.trials()) == 20
     assert REFUSED in lab.notes.lines
 
 
-def test_a_search_that_was_resumed_is_the_uninterrupted_one(lab, tmp_path):
+def test_a_search_that_was_resumed_is_the_uninterrupted_one(lab, make_lab):
     lab.open(9)
-    lab.run(fits_up_to(2))
+    run(lab, fits_up_to(2))
     lab.open(16)
-    lab.run(fits_up_to(2))
-    (tmp_path / "whole").mkdir()
-    whole = Lab(tmp_path / "whole")
+    run(lab, fits_up_to(2))
+    whole = ladder_lab(make_lab, inside="whole")
     whole.open(16)
-    whole.run(fits_up_to(2))
-    outlines = [[(t.number, t.values, t.state, t.cause) for t in found.store.trials()] for found in (lab, whole)]
+    run(whole, fits_up_to(2))
+    outlines = [[(t.number, t.values, t.state, t.cause) for t in found.trials()] for found in (lab, whole)]
     assert outlines[0] == outlines[1]
-    whole.store.close()
 
 
 def test_a_builder_that_died_on_the_way_forbids_what_is_as_large(lab):
@@ -143,22 +89,22 @@ def test_a_builder_that_died_on_the_way_forbids_what_is_as_large(lab):
     died = lab.lifecycle.next(0)
     units = lab.lifecycle.answer(died, trace(ladder)["units"])
     lab.lifecycle.ended(died, fits_up_to(0)(1))
-    assert "its model was not built to the end" in lab.store.trials()[1].reason
-    lab.run(fits_up_to(64))
-    assert all(trial.values["units"] < units for trial in lab.store.trials()[2:])
+    assert "its model was not built to the end" in lab.trials()[1].reason
+    run(lab, fits_up_to(64))
+    assert all(trial.values["units"] < units for trial in lab.trials()[2:])
 
 
 def test_other_failures_have_a_cause_too(lab):
     lab.open(2)
-    lab.run(lambda units: Outcome(TrialState.FAILED, reason="loss became nan"))
-    assert [trial.cause for trial in lab.store.trials()] == [ERROR, ERROR]
+    run(lab, lambda units: Outcome(TrialState.FAILED, reason="loss became nan"))
+    assert [trial.cause for trial in lab.trials()] == [ERROR, ERROR]
 
 
 def test_models_of_too_many_parameters_are_not_trained_and_do_not_count(lab):
     lab.open(12, max_parameters=50)
-    lab.run(fits_up_to(64))
-    assert len(lab.store.trials()) == 12
-    assert all(trial.parameters <= 50 for trial in lab.store.trials())
+    run(lab, fits_up_to(64))
+    assert len(lab.trials()) == 12
+    assert all(trial.parameters <= 50 for trial in lab.trials())
     said = "Models of more than 50 parameters are not trained; another is proposed instead."
     assert lab.notes.lines == [said]
 

@@ -6,20 +6,12 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from lifecycle_lab import Lab, done, failed, tiny
+from lifecycle_lab import done, failed, tiny
 
 from truetune.errors import BuildError, RepeatedFailure, SpaceError
 from truetune.search.base import Pause
 from truetune.space import Hyperparameter, Space
 from truetune.trial import Schedule, Suggestion, TrialState
-
-
-@pytest.fixture
-def lab(tmp_path):
-    made = Lab(tmp_path)
-    yield made
-    for store in made.stores:
-        store.close()
 
 
 def test_the_budget_is_exact_and_every_number_is_there_once(lab):
@@ -56,14 +48,13 @@ def test_a_larger_budget_extends_and_nothing_is_repeated(lab):
     assert [t.number for t in lab.trials()] == list(range(6))
 
 
-def test_duplicates_are_proposed_anew_until_the_space_is_used_up(tmp_path):
-    lab = Lab(tmp_path, tiny)
+def test_duplicates_are_proposed_anew_until_the_space_is_used_up(make_lab):
+    lab = make_lab(tiny)
     lab.open(10)
     lab.run()
     assert sorted(t.values["act"] for t in lab.trials()) == ["gelu", "relu", "tanh"]
     assert not lab.lifecycle.has_more
     assert [line for line in lab.notes.lines if "used up after 3 trials" in line]
-    lab.store.close()
 
 
 def test_one_trial_is_built_at_a_time_and_several_train(lab):
@@ -181,22 +172,20 @@ def train_with_fit(lab, asks):
     lab.lifecycle.ended(running, done(running.number))
 
 
-def test_equal_models_are_different_trials_where_fit_asks_for_different_values(tmp_path):
-    lab = Lab(tmp_path, lambda hp: hp.Fixed("only", 1))
+def test_equal_models_are_different_trials_where_fit_asks_for_different_values(make_lab):
+    lab = make_lab(lambda hp: hp.Fixed("only", 1))
     lab.open(9)
     while lab.lifecycle.has_more:
         train_with_fit(lab, [BATCH])
     assert sorted(t.values["batch_size"] for t in lab.trials()) == [16, 32, 64]
-    lab.store.close()
 
 
-def test_equal_models_are_one_trial_where_fit_asks_for_nothing(tmp_path):
-    lab = Lab(tmp_path, lambda hp: hp.Fixed("only", 1))
+def test_equal_models_are_one_trial_where_fit_asks_for_nothing(make_lab):
+    lab = make_lab(lambda hp: hp.Fixed("only", 1))
     lab.open(9)
     while lab.lifecycle.has_more:
         train_with_fit(lab, [])
     assert len(lab.trials()) == 1
-    lab.store.close()
 
 
 def test_another_range_under_a_known_name_is_refused_across_trials(lab):

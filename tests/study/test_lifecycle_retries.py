@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from lifecycle_lab import Lab, failed
+from lifecycle_lab import failed
 
 from truetune.space import Hyperparameter
 from truetune.trial import TrialState
-
-
-@pytest.fixture
-def lab(tmp_path):
-    made = Lab(tmp_path)
-    yield made
-    for store in made.stores:
-        store.close()
 
 
 def test_an_interrupted_trial_is_trained_again_with_number_and_values(lab):

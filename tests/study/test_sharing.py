@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from lifecycle_lab import Lab, done
+from lifecycle_lab import done
 
 from truetune.errors import StudyError
 from truetune.study.company import require_alone
@@ -16,16 +16,13 @@ from truetune.trial import TrialState
 
 
 @pytest.fixture
-def labs(tmp_path):
+def labs(make_lab):
     """Two that are alive: both beat in the record."""
-    pair = [Lab(tmp_path), Lab(tmp_path)]
+    pair = [make_lab(), make_lab()]
     for lab in pair:
         lab.open(6, sharing=True)
         lab.store.beat(0)
-    yield pair
-    for lab in pair:
-        for store in lab.stores:
-            store.close()
+    return pair
 
 
 def look(lab):

@@ -65,7 +65,7 @@ _TASK = (
     click.option("--label", default=None, help="Column of the data to predict, where there are several."),
     click.option("--sfreq", type=float, default=None, help="Sampling rate in Hz, where the data do not say it."),
     click.option("--use-dummy-data", is_flag=True, help="Made-up EEG-like signals instead of data."),
-    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy or uar."),
+    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy, uar or macro_f1."),
     click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
 )
 
@@ -112,6 +112,14 @@ _SEARCH = (
         help="Stops hopeless trials under optuna: none, median, hyperband or successive-halving.",
     ),
     click.option(
+        "--protocol",
+        default="holdout",
+        show_default=True,
+        help="How a trial is evaluated: holdout, k-fold or leave-one-group-out.",
+    ),
+    click.option("--folds", type=int, default=5, show_default=True, help="Folds of --protocol k-fold."),
+    click.option("--reshuffle", is_flag=True, help="Under holdout, draw the split anew for every trial."),
+    click.option(
         "--grid-points",
         type=int,
         default=None,
@@ -151,6 +159,20 @@ _SEARCH = (
         default="best",
         show_default=True,
         help="Whose weights stay in <directory>/tuning/<study>/weights.",
+    ),
+    click.option(
+        "--finalists",
+        type=int,
+        default=5,
+        show_default=True,
+        help="After the search so many of the best trials, and today's config, are trained again; 0: none.",
+    ),
+    click.option(
+        "--fresh-runs",
+        type=int,
+        default=3,
+        show_default=True,
+        help="Of each finalist, on fresh seeds and splits; as many more of the winner say how good it is.",
     ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
     click.option(

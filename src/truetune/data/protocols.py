@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from truetune.data.dataset import Array, Dataset
 from truetune.data.splits import Split, given, holdout, k_fold, leave_one_group_out
@@ -51,6 +52,13 @@ class Protocol:
         if self.reshuffle and self.name != "holdout":
             raise InputError("--reshuffle draws the split of a holdout anew; the folds of other protocols are fixed.")
 
+    def to_config(self) -> dict[str, Any]:
+        """For the record: what changes the folds."""
+        config: dict[str, Any] = {"name": self.name}
+        if self.name == "k-fold":
+            config["folds"] = self.n_folds
+        return {**config, "reshuffle": True} if self.reshuffle else config
+
     def folds(self, development: Dataset, seed: int) -> tuple[Fold, ...]:
         """The folds that `seed` draws; the same seed draws the same ones.
 
@@ -58,6 +66,17 @@ class Protocol:
             DataError: the data cannot be split like this.
         """
         return PROTOCOLS[self.name](self, development, seed)
+
+
+def describe(folds: Sequence[Fold]) -> str:
+    """How many rows train and validate, for a person."""
+    first = folds[0]
+    if len(folds) == 1:
+        return f"{len(first.train)} rows train, {len(first.validation)} validate (split by {first.by})"
+    sizes = sorted(len(fold.validation) for fold in folds)
+    validate = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
+    n_rows = len(first.train) + len(first.validation)
+    return f"{n_rows} rows train and validate in {len(folds)} folds by {first.by} ({validate} validate in each)"
 
 
 def _holdout(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:

@@ -1,4 +1,4 @@
-"""Training and validation rows as memory-mapped arrays, so that workers share one copy. Nothing is pickled.
+"""The development rows as memory-mapped arrays, so that workers share one copy. Nothing is pickled.
 
 Only development rows are ever written here: a worker cannot see the sealed test part. Each file is compared with its
 checksum before it is used, so that a damaged array is never trained on.
@@ -19,40 +19,48 @@ from truetune.checksum import checksum
 from truetune.data.dataset import Array, Arrays, Dataset, named
 from truetune.errors import StorageError
 
-_PARTS = ("train", "validation")
+_ARRAYS = ("X", "y")
+_COLUMNS = ("groups", "parts")
+"""What folds are drawn by; text is written as text of fixed width, so that nothing has to be pickled."""
 
 
-def save_parts(folder: Path, train: Dataset, validation: Dataset) -> None:
-    """Write both parts into `folder`, one `.npy` an array.
+def save_development(folder: Path, development: Dataset) -> None:
+    """Write the rows that are not sealed into `folder`, one `.npy` an array.
 
     Raises:
         StorageError: the disk is full or read-only.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_parts(folder, train, validation)
+        _write(folder, development)
     except OSError as error:
         raise storage_error(folder, error) from error
 
 
-def _write_parts(folder: Path, train: Dataset, validation: Dataset) -> None:
-    index: dict[str, Any] = {"main_output": train.main_output, "class_names": list(train.class_names)}
-    for part, dataset in zip(_PARTS, (train, validation), strict=True):
-        for field, arrays in (("X", dataset.X), ("y", dataset.y)):
-            index[f"{part}.{field}"] = _save(folder, f"{part}.{field}", arrays)
+def _write(folder: Path, development: Dataset) -> None:
+    index: dict[str, Any] = {"main_output": development.main_output, "class_names": list(development.class_names)}
+    for name in _ARRAYS:
+        index[name] = _save(folder, name, getattr(development, name))
+    for name in _COLUMNS:
+        column = getattr(development, name)
+        index[name] = None if column is None else _save(folder, name, _without_objects(column))
     index["sha256"] = {path.name: _digest(path) for path in sorted(folder.glob("*.npy"))}
     (folder / "index.json").write_text(json.dumps({**index, "checksum": checksum(index)}), encoding="utf-8")
 
 
-def load_parts(folder: Path) -> tuple[Dataset, Dataset]:
-    """What `save_parts` wrote, memory-mapped.
+def _without_objects(column: Array) -> Array:
+    return column.astype(str) if column.dtype.kind == "O" else column
+
+
+def load_development(folder: Path) -> Dataset:
+    """What `save_development` wrote, memory-mapped.
 
     Raises:
         StorageError: it is damaged, or gone.
     """
     try:
         index = _index(folder)
-        return _load_parts(folder, index)
+        return _load_all(folder, index)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"The training data in {folder} cannot be used ({error}). They are a copy for the workers: run the same "
@@ -70,17 +78,16 @@ def _index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def _load_parts(folder: Path, index: Mapping[str, Any]) -> tuple[Dataset, Dataset]:
-    train, validation = (
-        Dataset(
-            _load(folder, index[f"{part}.X"]),
-            _load(folder, index[f"{part}.y"]),
-            class_names=tuple(index["class_names"]),
-            main_output=index["main_output"],
-        )
-        for part in _PARTS
+def _load_all(folder: Path, index: Mapping[str, Any]) -> Dataset:
+    groups, parts = (None if index[name] is None else _map(folder / index[name]) for name in _COLUMNS)
+    return Dataset(
+        _load(folder, index["X"]),
+        _load(folder, index["y"]),
+        groups=groups,
+        class_names=tuple(index["class_names"]),
+        main_output=index["main_output"],
+        parts=parts,
     )
-    return train, validation
 
 
 def _save(folder: Path, stem: str, arrays: Arrays) -> str | dict[str, str]:

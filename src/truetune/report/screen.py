@@ -14,7 +14,7 @@ from rich.text import Text
 from truetune.results.select import best_trial, count_states
 from truetune.study.events import Observer
 from truetune.task import Objective
-from truetune.trial import Trial, TrialState
+from truetune.trial import FreshRun, Trial, TrialState
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Tally:
         self.trials: dict[int, Trial] = {}
         self.lines: dict[int, WorkerLine] = {}
         self.max_trials = 0
+        self.folds = (1, epochs)
         self.began = time.monotonic()
         self._ended_here = 0
 
@@ -89,8 +90,14 @@ class Tally:
         states = count_states(list(self.trials.values()))
         return f"{states['complete']} done, {states['pruned']} pruned, {states['failed']} failed"
 
-    def total_epochs(self, trial: Trial) -> int:
-        return trial.schedule.epochs or int(trial.values.get("epochs", self.epochs))
+    def place(self, line: WorkerLine) -> str:
+        """`epoch 3/30`, or `fold 2/5  epoch 3/30`."""
+        total = line.trial.schedule.epochs or int(line.trial.values.get("epochs", self.epochs))
+        n_folds, steps = self.folds
+        if n_folds == 1:
+            return f"epoch {line.epoch}/{total}"
+        fold, epoch = divmod(max(0, line.epoch - 1), steps)
+        return f"fold {fold + 1}/{n_folds}  epoch {epoch + 1 if line.epoch else 0}/{total}"
 
 
 def duration(seconds: float | None) -> str:
@@ -118,30 +125,31 @@ def ended_line(trial: Trial, objective: Objective) -> str:
     return f"trial {trial.number} {trial.state}: {objective.name} {score}, {epochs}, {duration(trial.seconds)}"
 
 
-class PlainLines(Observer):
-    """A line an event, for logs and pipes."""
+def finals_line(n_runs: int) -> str:
+    """What begins now that the search has ended, or the first stage of the fresh runs."""
+    return f"{n_runs} fresh run{'s' if n_runs != 1 else ''} of finalists, on fresh seeds and splits."
+
+
+def fresh_line(run: FreshRun, objective: Objective) -> str:
+    """One fresh run in one line."""
+    which = f"fresh run {run.repeat + 1} of trial {run.trial} ({run.stage})"
+    if run.score is None:
+        return f"{which} failed: {run.reason}"
+    return f"{which}: {objective.name} {run.score:.4f}, {duration(run.seconds)}"
+
+
+class Counting(Observer):
+    """Keeps the tally that both screens draw from."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
         self._console = console
         self._tally = Tally(objective, epochs)
 
-    def note(self, line: str) -> None:
-        self._print(line)
-
-    def search_started(self, finished: list[Trial], max_trials: int) -> None:
-        self._tally.begin(finished, max_trials)
+    def folds_planned(self, n_folds: int, epochs: int) -> None:
+        self._tally.folds = (n_folds, epochs)
 
     def trial_started(self, trial: Trial, worker: int) -> None:
         self._tally.start(trial, worker)
-
-    def trial_ended(self, trial: Trial, worker: int) -> None:
-        tally = self._tally
-        tally.end(trial, worker)
-        self._print(
-            f"{ended_line(trial, tally.objective)}  [{len(tally.trials)}/{tally.max_trials}, "
-            f"best {scored(tally.best)}, "
-            f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
-        )
 
     def trial_ended_elsewhere(self, trial: Trial) -> None:
         self._tally.elsewhere(trial)
@@ -152,16 +160,40 @@ class PlainLines(Observer):
     def trial_paused(self, trial: Trial, worker: int) -> None:
         self._tally.drop(worker)
 
+
+class PlainLines(Counting):
+    """A line an event, for logs and pipes."""
+
+    def note(self, line: str) -> None:
+        self._print(line)
+
+    def search_started(self, finished: list[Trial], max_trials: int) -> None:
+        self._tally.begin(finished, max_trials)
+
+    def trial_ended(self, trial: Trial, worker: int) -> None:
+        tally = self._tally
+        tally.end(trial, worker)
+        self._print(
+            f"{ended_line(trial, tally.objective)}  [{len(tally.trials)}/{tally.max_trials}, "
+            f"best {scored(tally.best)}, "
+            f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
+        )
+
+    def finals_started(self, n_runs: int) -> None:
+        self._print(finals_line(n_runs))
+
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        self._print(f"{fresh_line(run, self._tally.objective)}  [{done}/{total}]")
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveScreen(Observer):
+class LiveScreen(Counting):
     """A table that is drawn anew several times a second; use it as a context manager."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
-        self._console = console
-        self._tally = Tally(objective, epochs)
+        super().__init__(console, objective, epochs)
         self._status = "Loading TensorFlow and the data …"
         self._live = Live(get_renderable=self.draw, console=console, refresh_per_second=4, transient=True)
 
@@ -179,9 +211,6 @@ class LiveScreen(Observer):
         self._tally.begin(finished, max_trials)
         self._status = ""
 
-    def trial_started(self, trial: Trial, worker: int) -> None:
-        self._tally.start(trial, worker)
-
     def epoch_ended(self, number: int, epoch: int, value: float) -> None:
         self._tally.epoch(number, epoch, value)
 
@@ -189,14 +218,13 @@ class LiveScreen(Observer):
         self._tally.end(trial, worker)
         self._console.print(ended_line(trial, self._tally.objective), markup=False, highlight=False)
 
-    def trial_ended_elsewhere(self, trial: Trial) -> None:
-        self._tally.elsewhere(trial)
+    def finals_started(self, n_runs: int) -> None:
+        self.note(finals_line(n_runs))
+        self._status = f"Training finalists again: 0/{n_runs} …"
 
-    def trial_dropped(self, number: int, worker: int) -> None:
-        self._tally.drop(worker)
-
-    def trial_paused(self, trial: Trial, worker: int) -> None:
-        self._tally.drop(worker)
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        self.note(fresh_line(run, self._tally.objective))
+        self._status = f"Training finalists again: {done}/{total} …"
 
     def draw(self) -> RenderableType:
         """The live part: totals, a bar, a line a worker."""
@@ -215,7 +243,7 @@ class LiveScreen(Observer):
         tally = self._tally
         return [
             Text(
-                f"worker {worker}  trial {line.trial.number}  epoch {line.epoch}/{tally.total_epochs(line.trial)}  "
+                f"worker {worker}  trial {line.trial.number}  {tally.place(line)}  "
                 f"{tally.objective.name} {'–' if line.value is None else f'{line.value:.4f}'}  "
                 f"{duration(time.monotonic() - line.started)}",
                 style="cyan",

@@ -6,19 +6,33 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from truetune.space import Value
 from truetune.task import Objective
 from truetune.trial import Trial, TrialState
 
 
 def best_trial(trials: Sequence[Trial], objective: Objective) -> Trial | None:
     """The complete trial with the best finite score, the earlier one of equals; None where there is none."""
-    best: Trial | None = None
-    for trial in sorted(trials, key=lambda t: t.number):
-        if trial.state is not TrialState.COMPLETE or trial.score is None or not math.isfinite(trial.score):
-            continue
-        if objective.is_better(trial.score, None if best is None else best.score):
-            best = trial
-    return best
+    return next(iter(ranked(trials, objective)), None)
+
+
+def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """The complete trials with a finite score, best first, the earlier one of equals first."""
+    sign = -1.0 if objective.direction == "max" else 1.0
+    scored = [
+        (sign * t.score, t.number, t)
+        for t in trials
+        if t.state is TrialState.COMPLETE and t.score is not None and math.isfinite(t.score)
+    ]
+    return [trial for *_, trial in sorted(scored, key=lambda entry: entry[:2])]
+
+
+def best_configurations(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
+    """The best `count` of `ranked` that differ in their values: Hyperband trains one several times, ever longer."""
+    distinct: dict[frozenset[tuple[str, Value]], Trial] = {}
+    for trial in ranked(trials, objective):
+        distinct.setdefault(frozenset(trial.values.items()), trial)
+    return list(distinct.values())[:count]
 
 
 def count_states(trials: Sequence[Trial]) -> dict[str, int]:

@@ -39,6 +39,8 @@ class SearchProblem:
         seed: the study's seed; searchers derive theirs with `derive_seed(seed, ..., number)`.
         first: values (by key) of trial 0, today's configuration; empty means the defaults.
         grid_points: for grid search, how many points of a continuous range to take; None refuses such a range.
+        steps_per_fold: where every trial is trained in several folds, epoch e of fold f (0 is the first) is reported
+            as epoch `f * steps_per_fold + e`; 0 where there is one fold.
     """
 
     space: Space
@@ -49,6 +51,7 @@ class SearchProblem:
     seed: int
     first: tuple[tuple[str, Value], ...] = ()
     grid_points: int | None = None
+    steps_per_fold: int = 0
 
 
 class Searcher(abc.ABC):

@@ -58,7 +58,7 @@ class TPESearcher(Searcher):
                 storage=self._storage,
                 study_name="search",
                 direction="maximize" if self._problem.direction == "max" else "minimize",
-                pruner=make_pruner(self._pruner_name, self._problem.epochs),
+                pruner=make_pruner(self._pruner_name, self._problem.epochs, self._problem.steps_per_fold),
             )
         finally:
             optuna.logging.set_verbosity(level)

@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from truetune.errors import InputError
+from truetune.search.optuna_folds import FoldPruner
 
 NUMBER = "truetune:number"
 """User attribute of an in-memory trial: the number by which the study knows it."""
@@ -66,15 +67,26 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
 }
 
 
-def make_pruner(name: str, epochs: int) -> BasePruner:
-    """The pruner called `name` for trials of `epochs` epochs.
+OF_FOLDS = ("none", "median")
+"""Pruners that compare trials within a fold; the others rank trials by the epochs they have reached."""
+
+
+def make_pruner(name: str, epochs: int, steps_per_fold: int = 0) -> BasePruner:
+    """The pruner called `name` for trials of `epochs` epochs, in several folds if `steps_per_fold` is not 0.
 
     Raises:
-        InputError: there is no such pruner.
+        InputError: there is no such pruner, or none for several folds.
     """
     if name not in PRUNERS:
         raise InputError(f"The pruner {name!r} was given. Expected one of {', '.join(PRUNERS)}.")
-    return PRUNERS[name](epochs)
+    pruner = PRUNERS[name](epochs)
+    if not steps_per_fold or name == "none":
+        return pruner
+    if name not in OF_FOLDS:
+        raise InputError(
+            f"The pruner {name!r} was given for trials in several folds. Expected one of {', '.join(OF_FOLDS)}."
+        )
+    return FoldPruner(pruner, steps_per_fold)
 
 
 def remembers(pruner: Any) -> bool:

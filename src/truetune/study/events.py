@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truetune.trial import Trial
+from truetune.trial import FreshRun, Trial
 
 
 class Observer:
@@ -13,6 +13,9 @@ class Observer:
 
     def search_started(self, finished: list[Trial], max_trials: int) -> None:
         """`finished` are the trials of earlier runs."""
+
+    def folds_planned(self, n_folds: int, epochs: int) -> None:
+        """Every trial is trained in `n_folds` folds of at most `epochs` epochs, which are counted on over folds."""
 
     def trial_started(self, trial: Trial, worker: int) -> None:
         """`worker` counts from 0."""
@@ -31,6 +34,12 @@ class Observer:
 
     def trial_paused(self, trial: Trial, worker: int) -> None:
         """It may go on later, in any worker; `trial_started` says so."""
+
+    def finals_started(self, n_runs: int) -> None:
+        """`n_runs` fresh runs of finalists are to be trained now; said once for each stage."""
+
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        """`done` of the `total` runs of this stage have ended."""
 
     def search_ended(self) -> None:
         """No worker runs any more."""

@@ -17,6 +17,7 @@ from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Budget, Limits
 from truetune.study.checkpoints import Checkpoints
+from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
 from truetune.study.feasible import Feasibility, explained
@@ -47,6 +48,7 @@ class Lifecycle:
         leases: judges other processes; None where there can be none.
         max_parameters: larger models are not trained.
         weights: of the trials that keep theirs; None keeps none.
+        evaluation: in how many folds a trial is trained; None is one.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Lifecycle:
         leases: Leases | None = None,
         max_parameters: int | None = None,
         weights: KeptWeights | None = None,
+        evaluation: Evaluation | None = None,
     ) -> None:
         self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
         self._seed, self._checkpoints, self._observer = seed, Checkpoints.of(checkpoints, trials), observer
         self._weights = weights or KeptWeights(checkpoints, "none", objective, ())
+        self._evaluation = evaluation or Evaluation()
         self._budget = Budget(limits, objective, trials)
         self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
         self._others = OtherProcesses(store, leases, trials)
@@ -156,7 +160,7 @@ class Lifecycle:
         request, lost = self._checkpoints.request(running, self._trial_seed(running.number))
         if lost:
             self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
-        return self._weights.asked(request)
+        return self._evaluation.asked(self._weights.asked(request))
 
     # While it is built and trained
 
@@ -262,7 +266,7 @@ class Lifecycle:
         self._observer.note(line)
 
     def epoch(self, running: RunningTrial, epoch: int, value: float) -> Decision:
-        """Record the objective after `epoch`, and decide what is to become of the trial."""
+        """Record the objective after `epoch` (counted on over folds), and decide what is to become of the trial."""
         assert running.trial is not None
         running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
         if not self._write(running, lambda: self._store.report(running.number, epoch, value)):
@@ -319,6 +323,8 @@ class Lifecycle:
             seconds=outcome.seconds,
             reason=outcome.reason,
             cause=outcome.cause,
+            fold_scores=outcome.fold_scores,
+            metrics=dict(outcome.metrics),
         )
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):

@@ -15,7 +15,7 @@ from truetune.training import protocol
 from truetune.trial import KILLED, TIMEOUT, Decision, TrialState
 
 if TYPE_CHECKING:
-    from truetune.training.trial import Parts
+    from truetune.training.folds import FoldSource
 
 WAIT_SECONDS = 1.0
 """How long the supervisor sleeps at most; it wakes at once for a message, a death or Ctrl-C."""
@@ -132,21 +132,29 @@ def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> prot
         return protocol.Reply(None, error)
 
 
-def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, parts: Parts) -> None:
+def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: FoldSource) -> None:
     """Train one trial after the other in this process, where a debugger can stop in the builder."""
-    from truetune.training.worker import run_request
-
     while not lifecycle.is_over:
         running = lifecycle.next(worker=0)
         if running is not None:
-            ended = run_request(task, parts, lifecycle.request(running), _DirectHost(lifecycle, running))
-            assert isinstance(ended, protocol.Ended)
-            lifecycle.ended(running, ended.outcome)
+            outcome = trained(task, folds, lifecycle.request(running), _DirectHost(lifecycle, running))
+            lifecycle.ended(running, outcome)
         elif lifecycle.waits_for_others:
             time.sleep(WAIT_SECONDS)
         else:
             break
     lifecycle.close_paused()
+
+
+def trained(
+    task: protocol.TrainingTask, folds: FoldSource, request: protocol.Request, host: protocol.Host
+) -> protocol.Outcome | None:
+    """Train what is asked, in this process."""
+    from truetune.training.worker import run_request
+
+    ended = run_request(task, folds, request, host)
+    assert isinstance(ended, protocol.Ended)
+    return ended.outcome
 
 
 class _DirectHost(protocol.Host):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from truetune.data.protocols import Protocol
 from truetune.errors import InputError
 from truetune.machine import default_worker_memory
 from truetune.search.base import Searcher, SearchProblem
@@ -46,6 +47,9 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
+        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`.
+        folds: of protocol "k-fold".
+        reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
@@ -54,6 +58,8 @@ class SearchOptions:
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
         lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
+        finalists: after the search so many of the best trials, and today's config, are trained again; 0 trains none.
+        fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
     method: str = "optuna"
@@ -66,6 +72,9 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
+    protocol: str = "holdout"
+    folds: int = 5
+    reshuffle: bool = False
     grid_points: int | None = None
     config: Path | None = None
     searcher: Callable[[SearchProblem], Searcher] | None = None
@@ -78,6 +87,8 @@ class SearchOptions:
     worker_memory: int | str | None = None
     max_parameters: int | None = None
     keep: str = "best"
+    finalists: int = 5
+    fresh_runs: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -88,6 +99,7 @@ class SearchOptions:
             _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
         _one_of("pruner", self.pruner, PRUNERS)
         _one_of("keep", self.keep, KEEPS)
+        self.evaluation_protocol  # noqa: B018  # refuses what does not exist
         if self.max_trials < 1:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         object.__setattr__(self, "gpus", checked_gpus(self.gpus))
@@ -108,10 +120,19 @@ class SearchOptions:
             )
         if self.max_retries < 0:
             raise InputError(f"max_retries={self.max_retries} was given. Expected 0 or more.")
+        if self.finalists < 0:
+            raise InputError(f"finalists={self.finalists} was given. Expected 0 or more.")
+        if self.fresh_runs < 1:
+            raise InputError(f"fresh_runs={self.fresh_runs} was given. Expected at least 1 (better 3).")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None:
             checked_study_name(self.study_name)
+
+    @property
+    def evaluation_protocol(self) -> Protocol:
+        """How trials are evaluated."""
+        return Protocol(self.protocol, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:

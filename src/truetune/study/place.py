@@ -138,6 +138,7 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         "seed": "seed",
         "epochs": "epochs",
         "data": "data",
+        "protocol": "protocol",
     }
     lines = [
         f"{label}: was {_shown(before[key])}, now {_shown(now[key])}"

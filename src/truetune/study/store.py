@@ -26,26 +26,17 @@ from truetune.study.database import Patience, open_storage, reading, storage_err
 from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, LostTrial, Record
 from truetune.study.storage_url import without_password
-from truetune.trial import Schedule, Trial, TrialState
+from truetune.study.trial_attributes import STATES, attributes_of, checksum_of, from_optuna
+from truetune.trial import FreshRun, Trial
 
 __all__ = ["LostTrial", "Store", "study_exists"]
 
 Result = TypeVar("Result")
 
-STATES = {
-    TrialState.RUNNING: OptunaState.RUNNING,
-    TrialState.PAUSED: OptunaState.WAITING,
-    TrialState.COMPLETE: OptunaState.COMPLETE,
-    TrialState.PRUNED: OptunaState.PRUNED,
-    TrialState.FAILED: OptunaState.FAIL,
-}
-_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
-
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
-_FIELDS = ("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "cause", "thawed_at")
-_READ = (*_FIELDS, "attempt", "owner")
+_FRESH = "truetune:fresh:"
 
 
 class Store:
@@ -167,6 +158,27 @@ class Store:
         """Keep a hyperparameter that the trace had not found, so that a resumed search knows it."""
         self._set_attribute(f"{_DISCOVERED}{key}", {"key": key, **hyperparameter.to_config()})
 
+    def add_fresh(self, run: FreshRun) -> None:
+        """Keep a fresh run of a finalist; one of the same trial, stage and repeat takes its place."""
+        self._set_attribute(f"{_FRESH}{run.stage}:{run.trial}:{run.repeat}", asdict(run))
+
+    def fresh_runs(self) -> list[FreshRun]:
+        """The fresh runs that are recorded, by stage, trial and repeat.
+
+        Raises:
+            StudyError: one of them is not what was written.
+        """
+        attributes = self._read(lambda: self._storage.get_study_user_attrs(self._study_id))
+        texts = [text for key, text in attributes.items() if key.startswith(_FRESH)]
+        found = [self._fresh_run(self._verified(text, "a fresh run")) for text in texts]
+        return sorted(found, key=lambda run: (run.stage, run.trial, run.repeat))
+
+    def _fresh_run(self, content: dict[str, Any]) -> FreshRun:
+        try:
+            return FreshRun(**content)
+        except TypeError:
+            raise StudyError(self._damaged("a fresh run")) from None
+
     def _set_attribute(self, key: str, content: Mapping[str, Any]) -> None:
         text = json.dumps({**content, _CHECKSUM: checksum(content)})
         self._do(lambda: self._study.set_user_attr(key, text))
@@ -184,8 +196,8 @@ class Store:
     def _checked(self, frozen: FrozenTrial) -> Trial:
         """Raises StudyError when an ended trial is not what was written."""
         try:
-            trial = _from_optuna(frozen)
-            if not trial.state.is_finished or _checksum(trial, frozen.user_attrs) == frozen.user_attrs[_CHECKSUM]:
+            trial = from_optuna(frozen)
+            if not trial.state.is_finished or checksum_of(trial, frozen.user_attrs) == frozen.user_attrs[_CHECKSUM]:
                 return trial
         except (KeyError, TypeError, ValueError):
             pass
@@ -263,7 +275,7 @@ class Store:
             self._claim_number(trial.number)
         distributions = {key: natural_distribution(space[key]) for key in trial.values}
         params = {k: (d.to_internal_repr(trial.values[k]), d) for k, d in distributions.items()}
-        attributes = {**_attributes(trial), "hyperparameters": space.names(trial.values)}
+        attributes = {**attributes_of(trial), "hyperparameters": space.names(trial.values)}
         self._do(lambda: self._record.start(self._ids[trial.number], params, attributes))
 
     def _claim_number(self, number: int) -> None:
@@ -291,11 +303,11 @@ class Store:
             LostTrial: it is not ours any more.
         """
         attributes = {
-            **_attributes(trial),
+            **attributes_of(trial),
             "hyperparameters": space.names(trial.values),
             "history": self._history(trial.number) if history is None else dict(history),
         }
-        attributes[_CHECKSUM] = _checksum(trial, {ATTEMPT: trial.attempt, **attributes})
+        attributes[_CHECKSUM] = checksum_of(trial, {ATTEMPT: trial.attempt, **attributes})
         state = STATES[trial.state]
         self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, trial.reports, attributes))
         self._mine.discard(trial.number)
@@ -392,36 +404,3 @@ def study_exists(url: str, name: str) -> bool:
             return name in {study.study_name for study in storage.get_all_studies()}
     finally:
         storage.engine.dispose()
-
-
-def _attributes(trial: Trial) -> dict[str, Any]:
-    return {name: getattr(trial, name) for name in _FIELDS} | {"schedule": asdict(trial.schedule)}
-
-
-def _checksum(trial: Trial, attributes: Mapping[str, Any]) -> str:
-    """Of all that an ended trial says."""
-    names = (*_FIELDS, ATTEMPT, "schedule", "hyperparameters", "history")
-    return checksum(
-        {
-            "number": trial.number,
-            "state": str(trial.state),
-            "values": trial.values,
-            "score": trial.score,
-            "reports": trial.reports,
-            **{name: attributes[name] for name in names},
-        }
-    )
-
-
-def _from_optuna(frozen: FrozenTrial) -> Trial:
-    attributes = frozen.user_attrs
-    known = {name: attributes[name] for name in _READ if name in attributes}
-    return Trial(
-        number=frozen.number,
-        state=_FROM_OPTUNA[frozen.state],
-        values=dict(frozen.params),
-        score=frozen.values[0] if frozen.values else None,
-        reports=dict(frozen.intermediate_values),
-        schedule=Schedule(**attributes.get("schedule", {})),
-        **known,
-    )

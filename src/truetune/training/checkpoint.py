@@ -21,8 +21,25 @@ from truetune.checksum import with_digest, without_digest
 from truetune.data.dataset import Array
 from truetune.errors import StudyError
 from truetune.training.fit import History
+from truetune.training.pooled import State
 
-MAGIC = b"truetune checkpoint 1\n"
+MAGIC = b"truetune checkpoint 2\n"
+
+
+@dataclass
+class EndedFold:
+    """A fold that is trained to its end.
+
+    Attributes:
+        epochs, best_epoch: trained, and the best of them.
+        reports: objective by epoch.
+        states: what the metrics counted on the validation rows, element e of epoch e + 1; empty where it is unknown.
+    """
+
+    epochs: int
+    best_epoch: int
+    reports: dict[int, float]
+    states: list[State] = field(default_factory=list)
 
 
 @dataclass
@@ -30,17 +47,21 @@ class Progress:
     """Where training stands after an epoch.
 
     Attributes:
+        fold: the fold that is trained, 0 is the first; what follows is of this fold.
         epoch: epochs trained, those of parents included.
         best_score, best_epoch: of the best epoch so far; None and 0 before the first.
         wait: epochs since then, which early stopping counts.
         best_weights: `model.get_weights()` of that epoch.
         reports: objective by epoch, of this trial alone.
         history: logged values per epoch, of this trial alone.
+        states: what the metrics counted on the validation rows in each epoch; kept where there are several folds.
+        ended: the folds before this one.
         seconds: training time of this trial so far.
         pruned, paused: what the searcher decided after `epoch`.
         owner: what the trial is (seed and values); a file of another trial is not gone on from.
     """
 
+    fold: int = 0
     epoch: int = 0
     best_score: float | None = None
     best_epoch: int = 0
@@ -48,10 +69,28 @@ class Progress:
     best_weights: list[Array] = field(default_factory=list)
     reports: dict[int, float] = field(default_factory=dict)
     history: History = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
+    ended: list[EndedFold] = field(default_factory=list)
     seconds: float = 0.0
     pruned: bool = False
     paused: bool = False
     owner: Mapping[str, Any] = field(default_factory=dict)
+
+    def step(self, steps_per_fold: int, epoch: int | None = None) -> int:
+        """The epoch as it is reported: counted on over folds."""
+        return self.fold * steps_per_fold + (self.epoch if epoch is None else epoch)
+
+    def all_reports(self, steps_per_fold: int) -> dict[int, float]:
+        """The objective of every fold so far, by step."""
+        folds = [*(fold.reports for fold in self.ended), self.reports]
+        return {i * steps_per_fold + epoch: value for i, fold in enumerate(folds) for epoch, value in fold.items()}
+
+    def next_fold(self, ended: EndedFold) -> None:
+        """Put the fold that is trained aside; nothing is trained of the next one."""
+        self.ended.append(ended)
+        self.fold += 1
+        self.epoch, self.best_score, self.best_epoch, self.wait = 0, None, 0, 0
+        self.best_weights, self.reports, self.history, self.states = [], {}, {}, []
 
 
 def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:
@@ -66,7 +105,11 @@ def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:
     arrays = {f"model_{i}": np.asarray(v) for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer_{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
     arrays |= {f"best_{i}": w for i, w in enumerate(progress.best_weights)}
-    numbers = {name: value for name, value in vars(progress).items() if name != "best_weights"}
+    arrays |= _stacked("state", progress.states)
+    for i, fold in enumerate(progress.ended):
+        arrays |= _stacked(f"fold{i}", fold.states)
+    numbers = {name: value for name, value in vars(progress).items() if name not in _IN_ARRAYS}
+    numbers["ended"] = [{k: v for k, v in vars(fold).items() if k != "states"} for fold in progress.ended]
     arrays["progress"] = np.frombuffer(json.dumps(numbers).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
@@ -111,10 +154,31 @@ def as_parent(progress: Progress, owner: Mapping[str, Any]) -> Progress:
     return Progress(**kept, owner=owner)
 
 
+_IN_ARRAYS = ("best_weights", "states", "ended")
+
+
 def _progress(saved: Any) -> Progress:
     numbers = json.loads(saved["progress"].tobytes())
-    numbers["reports"] = {int(epoch): value for epoch, value in numbers["reports"].items()}
-    return Progress(**numbers, best_weights=_numbered(saved, "best"))
+    numbers["reports"] = _by_epoch(numbers["reports"])
+    numbers["ended"] = [
+        EndedFold(**{**fold, "reports": _by_epoch(fold["reports"])}, states=_unstacked(saved, f"fold{i}"))
+        for i, fold in enumerate(numbers["ended"])
+    ]
+    return Progress(**numbers, best_weights=_numbered(saved, "best"), states=_unstacked(saved, "state"))
+
+
+def _by_epoch(reports: Mapping[str, float]) -> dict[int, float]:
+    return {int(epoch): value for epoch, value in reports.items()}
+
+
+def _stacked(kind: str, states: list[State]) -> dict[str, Array]:
+    """One array a variable, the epochs along its first axis."""
+    return {f"{kind}_{i}": np.stack(values) for i, values in enumerate(zip(*states, strict=True))}
+
+
+def _unstacked(saved: Any, kind: str) -> list[State]:
+    stacked = _numbered(saved, kind)
+    return [[variable[epoch] for variable in stacked] for epoch in range(len(stacked[0]))] if stacked else []
 
 
 def _numbered(saved: Any, kind: str) -> list[Array]:

@@ -3,6 +3,9 @@
 After an evaluation the variables of a compiled model's metrics hold what they counted: hits and rows, sums of squares,
 a confusion matrix. Added up over several parts and put back, they give the metric of all parts together, which a mean
 of the parts' values is not where parts lack classes or differ in size.
+
+One value is not exact: in the loss of a single head of several (`val_emotion_loss`) Keras 3.15 counts every batch the
+same, whatever its size, already within one part. The loss of all heads together is exact.
 """
 
 from __future__ import annotations

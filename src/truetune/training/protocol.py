@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from truetune.data.protocols import Protocol
 from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Objective, Preprocessing
@@ -16,8 +17,8 @@ from truetune.trial import Decision, Schedule, TrialState
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """The part of a `Task` that a worker needs; travels by value (cloudpickle), so that functions of a script or a
-    notebook work without an import guard.
+    """The part of a `Task` that a worker needs, and how trials are evaluated; travels by value (cloudpickle), so that
+    functions of a script or a notebook work without an import guard.
     """
 
     hypermodel: Any
@@ -25,6 +26,8 @@ class TrainingTask:
     epochs: int
     patience: int | None
     preprocessing: Callable[[], Preprocessing] | None
+    protocol: Protocol = field(default_factory=Protocol)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Request:
         weights: where the weights of its best epoch go, if they are to be kept; None for nowhere.
         keeps_all: whether they are kept even when another trial is better.
         to_beat: the best score so far, for a trial whose weights are kept only where it is not worse.
+        split_seed: draws fresh folds of the development rows for this training; None keeps the study's own.
+        score_epoch: the score is the objective after this epoch, and patience does not end the training before it;
+            None scores the best epoch. Several folds choose their epochs among themselves.
+        steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
     """
 
     number: int
@@ -54,12 +61,17 @@ class Request:
     weights: Path | None = None
     keeps_all: bool = False
     to_beat: float | None = None
+    split_seed: int | None = None
+    score_epoch: int | None = None
+    steps_per_fold: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
-    one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch.
+    one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch;
+    `best_score` is the objective after the best epoch, where `score` is that of another one; `fold_scores` and
+    `metrics` (pooled, by the names that Keras logs) are of several folds.
     """
 
     state: TrialState
@@ -73,6 +85,9 @@ class Outcome:
     traceback: str = ""
     cause: str = ""
     weights_are_best: bool = False
+    best_score: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def epoch(self, epoch: int, value: float) -> Decision:
-        """The objective after `epoch` (1 is the first), and what is to become of the trial."""
+        """The objective after `epoch` (1 is the first; counted on over folds), and what is to become of the trial."""
 
     @abc.abstractmethod
     def note(self, line: str) -> None:

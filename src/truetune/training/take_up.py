@@ -38,7 +38,7 @@ def take_up(model: Any, request: Request, values: Mapping[str, Value], host: Hos
     if resumable and request.checkpoint is not None and request.checkpoint.exists():
         own = _load(request.checkpoint, model, owner, request, host)
         if own is not None:
-            host.resumed(own.reports)
+            host.resumed(own.all_reports(request.steps_per_fold))
             return Beginning(own, own.epoch)
     if request.load_from is None:
         return Beginning(Progress(owner=owner), request.schedule.initial_epoch)

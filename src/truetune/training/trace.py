@@ -13,8 +13,9 @@ from truetune.errors import BuildError, TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.space import Hyperparameter, Space, Value
 from truetune.training.fit import fit_model
+from truetune.training.folds import Parts
 from truetune.training.protocol import Timing, TrainingTask
-from truetune.training.trial import Parts, _declare_and_build, _user_frames
+from truetune.training.trial import _declare_and_build, _user_frames
 
 MOST_BUILDS = 16
 """Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""

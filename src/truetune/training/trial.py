@@ -9,12 +9,14 @@ from typing import Any
 
 import keras
 
-from truetune.data.dataset import Dataset
+from truetune.data.dataset import Array
 from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
+from truetune.seeds import derive_seed
 from truetune.task import Objective
-from truetune.training.checkpoint import Progress
+from truetune.training.checkpoint import EndedFold, Progress
 from truetune.training.checkpoint_times import CheckpointTimes
+from truetune.training.cross_validation import outcome_of, restore, snapshot
 from truetune.training.fit import (
     History,
     build_model,
@@ -24,6 +26,7 @@ from truetune.training.fit import (
     planned_epochs,
     seed_everything,
 )
+from truetune.training.folds import Folds
 from truetune.training.kept_weights import keep_weights
 from truetune.training.measured import check_built
 from truetune.training.out_of_memory import is_out_of_memory
@@ -33,16 +36,10 @@ from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, n
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The preprocessed rows a trial trains and validates on."""
-
-    train: Dataset
-    validation: Dataset
-
-
-def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) -> Outcome | None:
+def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) -> Outcome | None:
     """Build, train and score one trial; None when `host` knows its values already.
+
+    Every fold begins with the same weights. Several folds have one score: that of all validation rows together.
 
     A trial that was killed goes on from its checkpoint, where there is one, and ends as it would have ended
     undisturbed: on a CPU, bit for bit. Where the user's own `fit` trains, it starts from its beginning.
@@ -64,16 +61,18 @@ def run_trial(task: TrainingTask, parts: Parts, request: Request, host: Host) ->
     check_built(model, hp.values, task.hypermodel)
     if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
         return None
-    beginning = take_up(model, request, hp.values, host, fits_plainly(task.hypermodel, model))
+    plainly = fits_plainly(task.hypermodel, model)
+    start = snapshot(model) if plainly and len(folds) > 1 else None
+    beginning = take_up(model, request, hp.values, host, plainly)
     stopwatch.before = beginning.progress.seconds
     course = _course(task, request, hp, model, beginning, stopwatch, host)
-    watch = TrialCallback(task, host, beginning.progress, course)
+    progress = beginning.progress
     try:
-        outcome = _train(task, parts, request, hp, model, watch)
+        outcome = _Training(task, folds, request, host, course, start).run(hp, model, progress)
     except TruetuneError:
         raise
     except Exception as error:
-        return _failed(error, "fit", stopwatch, epochs=watch.progress.epoch)
+        return _failed(error, "fit", stopwatch, epochs=progress.epoch)
     outcome = replace(outcome, seconds=stopwatch.seconds)
     problem = keep_weights(model, outcome, request, task.objective)
     if problem:
@@ -97,6 +96,8 @@ def _course(
         keep=request.keep,
         times=CheckpointTimes(request.checkpoint, note=lambda line: host.note(f"Trial {request.number}: {line}")),
         stopwatch=stopwatch,
+        steps_per_fold=request.steps_per_fold,
+        least_epochs=request.score_epoch or 0,
     )
 
 
@@ -112,61 +113,109 @@ def _declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
     return model
 
 
-def _train(
-    task: TrainingTask, parts: Parts, request: Request, hp: HyperParameters, model: Any, watch: TrialCallback
-) -> Outcome:
-    progress, course = watch.progress, watch.course
-    if _is_still_paused(progress, request) or _ended_before(progress, course, task.patience):
-        return _outcome(model, progress, progress.history)
-    progress.paused = False
-    history = fit_model(
-        task.hypermodel,
-        hp,
-        model,
-        parts.train,
-        parts.validation,
-        epochs=course.last_epoch,
-        seed=request.seed,
-        initial_epoch=course.initial_epoch,
-        callbacks=[watch],
-    )
-    if course.resumable:
-        history = progress.history  # of the epochs before an interruption too
-    if watch.error is not None:
-        raise watch.error
-    if watch.failure:
-        return Outcome(TrialState.FAILED, epochs=progress.epoch, history=history, reason=watch.failure)
-    if not watch.has_recorded:
-        return _scored_from_history(task.objective, history, progress.epoch)
-    if course.keep and not course.resumable:
-        course.times.write(model, progress)
-    return _outcome(model, progress, history)
+@dataclass(frozen=True)
+class _Training:
+    """What all folds of a trial have in common; `start` is what a fold's model begins from, None to build it anew."""
+
+    task: TrainingTask
+    folds: Folds
+    request: Request
+    host: Host
+    course: Course
+    start: list[Array] | None
+
+    def run(self, hp: HyperParameters, model: Any, progress: Progress) -> Outcome:
+        """Train the folds that are left, one after the other."""
+        course = self.course
+        while True:
+            watch = TrialCallback(self.task, self.host, progress, course)
+            outcome = self._fold(hp, model, watch)
+            if len(self.folds) == 1 or outcome.state in (TrialState.FAILED, TrialState.PAUSED):
+                return outcome
+            progress.next_fold(_ended_fold(outcome, progress, self.task.objective))
+            if outcome.state is TrialState.PRUNED or progress.fold == len(self.folds):
+                return outcome_of(model, progress.ended, self.folds, self.task.objective, outcome.state)
+            course = replace(course, initial_epoch=0)
+            hp, model = self._begin_anew(hp, model, progress.fold)
+
+    def _begin_anew(self, hp: HyperParameters, model: Any, fold: int) -> tuple[HyperParameters, Any]:
+        if self.start is not None:
+            restore(model, self.start)
+            return hp, model
+        # A `fit` of the user's own may have changed more of the model than its variables.
+        seed_everything(self._seed(fold))
+        hp = HyperParameters(self.host.answer)
+        return hp, _declare_and_build(self.task.hypermodel, hp)
+
+    def _seed(self, fold: int) -> int:
+        return self.request.seed if fold == 0 else derive_seed(self.request.seed, "fold", fold)
+
+    def _fold(self, hp: HyperParameters, model: Any, watch: TrialCallback) -> Outcome:
+        progress, course = watch.progress, watch.course
+        if _is_still_paused(progress, self.request) or _ended_before(progress, course, self.task.patience):
+            return _outcome(model, progress, progress.history, self.request)
+        progress.paused = False
+        parts = self.folds.parts(progress.fold)
+        history = fit_model(
+            self.task.hypermodel,
+            hp,
+            model,
+            parts.train,
+            parts.validation,
+            epochs=course.last_epoch,
+            seed=self._seed(progress.fold),
+            initial_epoch=course.initial_epoch,
+            callbacks=[watch],
+        )
+        if course.resumable:
+            history = progress.history  # of the epochs before an interruption too
+        if watch.error is not None:
+            raise watch.error
+        if watch.failure:
+            return Outcome(TrialState.FAILED, epochs=progress.epoch, history=history, reason=watch.failure)
+        if not watch.has_recorded:
+            return _scored_from_history(self.task.objective, history, progress.epoch)
+        if course.keep and not course.resumable:
+            course.times.write(model, progress)
+        return _outcome(model, progress, history, self.request)
+
+
+def _ended_fold(outcome: Outcome, progress: Progress, objective: Objective) -> EndedFold:
+    if progress.reports:
+        return EndedFold(outcome.epochs, outcome.best_epoch, progress.reports, progress.states)
+    values = outcome.history[objective.name]
+    reports = dict(enumerate(values, start=1)) if len(values) > 1 else {outcome.best_epoch: values[0]}
+    return EndedFold(outcome.epochs, outcome.best_epoch, reports)
 
 
 def _is_still_paused(progress: Progress, request: Request) -> bool:
     """It was killed after it was told to pause, and before that was recorded."""
-    return progress.paused and progress.epoch > request.thawed_at
+    return progress.paused and progress.step(request.steps_per_fold) > request.thawed_at
 
 
 def _ended_before(progress: Progress, course: Course, patience: int | None) -> bool:
     """It was killed after its last epoch; a parent's early stop does not end the promoted trial."""
-    return bool(progress.reports) and is_over(progress, course.last_epoch, patience)
+    return bool(progress.reports) and is_over(progress, course, patience)
 
 
-def _outcome(model: Any, progress: Progress, history: History) -> Outcome:
-    """Of what was recorded; `model` gets the weights that the score belongs to, unless it goes on later."""
+def _outcome(model: Any, progress: Progress, history: History, request: Request) -> Outcome:
+    """Of what was recorded; `model` gets the weights of the best epoch, unless it goes on later."""
     if progress.paused:
         state = TrialState.PAUSED
     else:
         state = TrialState.PRUNED if progress.pruned else TrialState.COMPLETE
         model.set_weights(progress.best_weights)
+    score = progress.best_score
+    if request.score_epoch is not None:
+        score = progress.reports[min(request.score_epoch, max(progress.reports))]
     return Outcome(
         state,
-        progress.best_score,
+        score,
         progress.epoch,
         progress.best_epoch,
         history=history,
         weights_are_best=state is not TrialState.PAUSED,
+        best_score=progress.best_score,
     )
 
 

@@ -14,6 +14,7 @@ from truetune.errors import ObjectiveError, TruetuneError
 from truetune.task import Objective
 from truetune.training.checkpoint import Progress
 from truetune.training.checkpoint_times import CheckpointTimes
+from truetune.training.pooled import metric_state
 from truetune.training.protocol import Host, TrainingTask
 from truetune.trial import Decision
 
@@ -41,6 +42,8 @@ class Course:
         keep: leave a checkpoint at the end.
         times: writes the checkpoints.
         stopwatch: of the trial.
+        steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
+        least_epochs: patience does not end a fold before.
     """
 
     initial_epoch: int
@@ -49,15 +52,17 @@ class Course:
     keep: bool
     times: CheckpointTimes
     stopwatch: Stopwatch
+    steps_per_fold: int = 0
+    least_epochs: int = 0
 
 
-def is_over(progress: Progress, last_epoch: int, patience: int | None) -> bool:
+def is_over(progress: Progress, course: Course, patience: int | None) -> bool:
     """Whether nothing is left to train."""
-    return progress.pruned or progress.epoch >= last_epoch or has_stalled(progress, patience)
+    return progress.pruned or progress.epoch >= course.last_epoch or has_stalled(progress, course, patience)
 
 
-def has_stalled(progress: Progress, patience: int | None) -> bool:
-    return patience is not None and progress.wait >= patience
+def has_stalled(progress: Progress, course: Course, patience: int | None) -> bool:
+    return patience is not None and progress.wait >= patience and progress.epoch >= course.least_epochs
 
 
 def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
@@ -108,9 +113,11 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
             progress.best_weights = self.model.get_weights()
         else:
             progress.wait += 1
-        decision = self._host.epoch(epoch, value)
+        if self.course.steps_per_fold:
+            progress.states.append(metric_state(self.model))  # Keras has just evaluated the validation rows
+        decision = self._host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
         progress.pruned = decision is Decision.STOP
-        stops = progress.pruned or has_stalled(progress, self._patience)
+        stops = progress.pruned or has_stalled(progress, self.course, self._patience)
         if self.course.resumable:
             over = stops or epoch >= self.course.last_epoch
             progress.paused = decision is Decision.PAUSE and not over

@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truetune.data.shared import load_parts
 from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Value
 from truetune.training import protocol
@@ -26,7 +25,7 @@ from truetune.training.worker_output import print_into
 from truetune.trial import Decision
 
 if TYPE_CHECKING:
-    from truetune.training.trial import Parts
+    from truetune.training.folds import FoldSource
 
 
 @dataclass(frozen=True)
@@ -82,34 +81,34 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
 
     try:
         task: protocol.TrainingTask = cloudpickle.loads(settings.task)
-        parts = prepare_parts(task, settings.data)
+        folds = prepare_folds(task, settings.data)
     except Exception as error:
         connection.send(protocol.Refused(_sendable(error), traceback.format_exc()))
         return
     connection.send(protocol.Ready(os.getpid()))
     while True:
-        connection.send(_handle(connection, task, parts, connection.recv()))
+        connection.send(_handle(connection, task, folds, connection.recv()))
 
 
-def prepare_parts(task: protocol.TrainingTask, data: Path) -> Parts:
-    """The shared arrays, preprocessed as the training rows say."""
-    from truetune.training.fit import preprocess
-    from truetune.training.trial import Parts
+def prepare_folds(task: protocol.TrainingTask, data: Path) -> FoldSource:
+    """The shared rows and how they are split; the first fold is preprocessed now, while other workers start too."""
+    from truetune.training.folds import FoldSource
 
-    train, validation = preprocess(task.preprocessing, *load_parts(data))
-    return Parts(train, validation)
+    source = FoldSource.load(task, data)
+    source.own.parts(0)
+    return source
 
 
-def _handle(connection: Connection, task: protocol.TrainingTask, parts: Parts, message: object) -> object:
+def _handle(connection: Connection, task: protocol.TrainingTask, folds: FoldSource, message: object) -> object:
     try:
-        return run_request(task, parts, message, _PipeHost(connection))
+        return run_request(task, folds, message, _PipeHost(connection))
     except (EOFError, BrokenPipeError, ConnectionError):
         raise SupervisorGone from None
     except Exception as error:
         return protocol.Refused(_sendable(error), traceback.format_exc())
 
 
-def run_request(task: protocol.TrainingTask, parts: Parts, message: object, host: protocol.Host) -> object:
+def run_request(task: protocol.TrainingTask, folds: FoldSource, message: object, host: protocol.Host) -> object:
     """Do what `message` asks and return what is to be sent back."""
     import keras
 
@@ -119,10 +118,10 @@ def run_request(task: protocol.TrainingTask, parts: Parts, message: object, host
     if isinstance(message, protocol.Trace):
         return protocol.Traced(trace_space(task.hypermodel))
     if isinstance(message, protocol.TimeEpoch):
-        return protocol.Timed(time_epoch(task, parts))
+        return protocol.Timed(time_epoch(task, folds.own.parts(0)))
     assert isinstance(message, protocol.Request), message
     try:
-        outcome = run_trial(task, parts, message, host)
+        outcome = run_trial(task, folds.folds(message), message, host)
     finally:
         keras.backend.clear_session()
         gc.collect()

@@ -37,11 +37,13 @@ def plain(n_features=9):
         (None, THREE, "val_emotion_accuracy", "max"),
         ("accuracy", THREE, "val_emotion_accuracy", "max"),
         ("uar", THREE, "val_emotion_uar", "max"),
+        ("macro_f1", THREE, "val_emotion_macro_f1", "max"),
         ("loss", THREE, "val_loss", "min"),
         ("val_valence_uar", THREE, "val_valence_uar", "max"),
         ("val_emotion_loss", THREE, "val_emotion_loss", "min"),
         (None, {"label": 2}, "val_accuracy", "max"),
         ("uar", {"label": 2}, "val_uar", "max"),
+        ("macro_f1", {"label": 2}, "val_macro_f1", "max"),
         ("val_loss", {"label": 2}, "val_loss", "min"),
     ],
 )
@@ -51,7 +53,7 @@ def test_short_names_of_objectives(asked, heads, name, direction):
 
 @pytest.mark.parametrize(("asked", "heads"), [("f1", THREE), ("val_emotion_accuracy", {"label": 2})])
 def test_an_objective_that_is_never_logged_is_refused(asked, heads):
-    with pytest.raises(ObjectiveError, match="accuracy, uar, loss"):
+    with pytest.raises(ObjectiveError, match="accuracy, uar, macro_f1, loss"):
         resolve_objective(asked, heads)
 
 

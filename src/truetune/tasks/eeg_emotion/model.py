@@ -10,7 +10,7 @@ import keras
 from keras import layers, regularizers
 
 from truetune.space import Value
-from truetune.training.metrics import UnweightedAverageRecall
+from truetune.training.metrics import MacroF1, UnweightedAverageRecall
 
 CNN_BLOCKS = (2, 3, 4)
 DENSE_LAYERS = (1, 2, 3)
@@ -45,7 +45,7 @@ def build_model(hp: Any, n_features: int, heads: Mapping[str, int]) -> keras.Mod
 
 
 def _compile(model: keras.Model, heads: Mapping[str, int], optimizer: keras.optimizers.Optimizer) -> None:
-    metrics = {name: ["accuracy", UnweightedAverageRecall(n)] for name, n in heads.items()}
+    metrics = {name: ["accuracy", UnweightedAverageRecall(n), MacroF1(n)] for name, n in heads.items()}
     losses = dict.fromkeys(heads, "sparse_categorical_crossentropy")
     one = next(iter(heads)) if len(heads) == 1 else None
     model.compile(

@@ -21,8 +21,8 @@ DUMMY_EPOCHS = 4
 """Made-up signals are for trying things out: five trials on them should take a minute or two on two cores."""
 
 MIN_METRICS = ("loss",)
-METRICS = ("accuracy", "uar", "loss")
-"""What the builder logs for each head: accuracy, unweighted average recall, cross-entropy."""
+METRICS = ("accuracy", "uar", "macro_f1", "loss")
+"""What the builder logs for each head: accuracy, unweighted average recall, mean of F1 scores, cross-entropy."""
 
 
 def make_task(
@@ -42,8 +42,8 @@ def make_task(
         label: the column to predict; None takes the data's own emotion labels.
         sfreq: sampling rate in Hz, for formats that do not hold it.
         dummy: made-up signals of 20 subjects instead of `data`.
-        objective: "accuracy", "uar", "loss", or a metric's full name such as `val_valence_accuracy`; None is
-            `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
+        objective: "accuracy", "uar", "macro_f1", "loss", or a metric's full name such as `val_valence_accuracy`; None
+            is `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
         epochs: the most epochs of one trial; None is 30, for made-up signals 4.
         cache_dir: where extracted features are kept.
 

@@ -1,0 +1,257 @@
+"""The finalists: the best trials of a search and today's configuration, trained again on fresh seeds and splits.
+
+The best of several noisy scores is too good, also when the scores are fresh. So there are two stages: the runs of the
+first choose the winner, and those of the second, which the choice has not seen, say how good it is. Everything here is
+a function of the runs that are recorded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+
+from truetune.results.fresh_statistics import Estimate, estimate, variance_of
+from truetune.results.select import best_configurations
+from truetune.task import Objective
+from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Trial
+
+TRIALS_FOR_EACH = 4
+"""Trials of a search for each finalist."""
+
+TODAY = 0
+"""Number of the trial that is today's configuration."""
+
+INCOMPLETE = "its fresh runs are not all there"
+
+Recommendation = Literal["apply", "keep today's", "unknown"]
+
+
+@dataclass(frozen=True)
+class FreshTraining:
+    """How finalists are trained again.
+
+    Attributes:
+        finalists: at most so many of the best trials, besides today's configuration, and at most a quarter of all
+            trials (but one): training every trial of a short search again would find nothing out; 0 trains none again.
+        runs: of each finalist in a stage.
+        validation_ratio: validation rows for each training row of a run.
+    """
+
+    finalists: int = 0
+    runs: int = 3
+    validation_ratio: float = 0.25
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """One candidate and its runs of the choosing stage.
+
+    Attributes:
+        trial: its number.
+        search_score: objective that the search found.
+        scores: of its fresh runs, by repeat.
+        mean, low, high: of `scores`; None where it is out, the ends also where no spread can be estimated.
+        reason: why it is out; empty while it is not.
+    """
+
+    trial: int
+    search_score: float | None
+    scores: tuple[float, ...]
+    mean: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FinalChoice:
+    """What the fresh runs say.
+
+    Attributes:
+        finalists: best first: by the bound that decides, those that are out at the end.
+        winner: number of the winning trial; None where every finalist is out, or while runs of the choosing stage are
+            missing.
+        confirmed: the winner in the confirming stage; None while its runs are not all there.
+        today: today's configuration in the confirming stage.
+        gain: what the winner is better by than today's configuration, positive for objectives to minimise too; from
+            runs of the confirming stage, paired by repeat. None where today's configuration wins or is out.
+        is_within_noise: whether the interval of `gain` contains 0.
+        optimism: what the best epoch of a fresh run flatters it by, compared with the epoch that the search chose.
+        spread: standard deviation from run to run; None where no finalist has two runs.
+    """
+
+    finalists: tuple[Finalist, ...]
+    winner: int | None
+    confirmed: Estimate | None
+    today: Estimate | None
+    gain: Estimate | None
+    is_within_noise: bool
+    optimism: float | None
+    spread: float | None
+
+    @property
+    def recommendation(self) -> Recommendation:
+        """What to do; "unknown" where the runs cannot say."""
+        if self.winner == TODAY:
+            return "keep today's"
+        if self.gain is None:
+            return "unknown"
+        if self.gain.low is None:
+            return "unknown" if self.gain.mean > 0 else "keep today's"
+        return "apply" if self.gain.low > 0 else "keep today's"
+
+
+def plan_runs(trials: Sequence[Trial], objective: Objective, k: int, runs: int) -> list[PlannedRun]:
+    """The runs of the choosing stage: `runs` of each of the best `k` trials and of trial 0; none for `k` = 0."""
+    numbers = _candidates(trials, objective, k)
+    return [PlannedRun(number, repeat, CHOOSING) for repeat in range(runs) for number in numbers]
+
+
+def plan_confirmation(
+    trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
+) -> list[PlannedRun]:
+    """The runs of the confirming stage: of the winner, and of trial 0 unless it is out. None without a winner."""
+    choice = choose(trials, objective, training, fresh)
+    if choice.winner is None:
+        return []
+    today = [f.trial for f in choice.finalists if f.trial == TODAY and not f.reason]
+    numbers = list(dict.fromkeys([choice.winner, *today]))
+    return [PlannedRun(number, repeat, CONFIRMING) for repeat in range(training.runs) for number in numbers]
+
+
+def missing_runs(
+    trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
+) -> list[PlannedRun]:
+    """What is to be trained next, given the recorded runs: the rest of a stage; none when all is known.
+
+    A finalist with a failed run is out: its other runs are not trained.
+    """
+    known, failed = {run.planned for run in fresh}, _failures(fresh)
+    stages: tuple[Callable[[], list[PlannedRun]], ...] = (
+        lambda: plan_runs(trials, objective, training.finalists, training.runs),
+        lambda: plan_confirmation(trials, objective, training, fresh),
+    )
+    for stage in stages:
+        todo = [run for run in stage() if run not in known and run.trial not in failed]
+        if todo:
+            return todo
+    return []
+
+
+def choose(
+    trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
+) -> FinalChoice:
+    """The winner by its bound in the choosing stage, and what the confirming stage says of it.
+
+    The bound is the pessimistic end of the two-sided 95 % interval, so that what is shown and what decides agree; of
+    equals the earlier trial wins. Nobody wins before the runs of this stage are all there.
+    """
+    candidates = _candidates(trials, objective, training.finalists)
+    ordered = sorted(fresh, key=lambda run: (run.trial, run.stage, run.repeat))  # sums of floats depend on the order
+    used = [run for run in ordered if run.repeat < training.runs]
+    finalists = _judged(trials, candidates, used, objective, training)
+    is_chosen = all(f.reason != INCOMPLETE for f in finalists)
+    winner = next((f.trial for f in finalists if not f.reason), None) if is_chosen else None
+    variances = [v for f in finalists if not f.reason and (v := variance_of(f.scores)) is not None]
+    confirming = {number: _scores(used, number, CONFIRMING) for number in (winner, TODAY) if number is not None}
+    complete = {n: s for n, s in confirming.items() if len(s) == training.runs and n not in _failures(fresh)}
+    estimates = {n: estimate(s, variances, training.validation_ratio) for n, s in complete.items()}
+    gain = None if winner == TODAY else _gain(complete, winner, finalists, objective, training)
+    mine = [run for run in used if run.trial in candidates]
+    return FinalChoice(
+        finalists=finalists,
+        winner=winner,
+        confirmed=None if winner is None else estimates.get(winner),
+        today=estimates.get(TODAY),
+        gain=gain,
+        is_within_noise=gain is not None and gain.contains_zero,
+        optimism=_optimism(mine, objective),
+        spread=_spread(mine),
+    )
+
+
+def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[int]:
+    """By number. Today's configuration is one of them where it was scored, also when it was pruned."""
+    if k == 0:
+        return []
+    k = min(k, max(1, len(trials) // TRIALS_FOR_EACH))
+    today = [t.number for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
+    return sorted({*today, *(t.number for t in best_configurations(trials, objective, k))})
+
+
+def _failures(fresh: Sequence[FreshRun]) -> dict[int, str]:
+    """Reasons by trial."""
+    return {run.trial: run.reason or "a fresh run has no score" for run in fresh if run.score is None}
+
+
+def _scores(fresh: Sequence[FreshRun], number: int, stage: str) -> tuple[float, ...]:
+    """In the order of `fresh`; failed runs left out."""
+    return tuple(r.score for r in fresh if (r.trial, r.stage) == (number, stage) and r.score is not None)
+
+
+def _judged(
+    trials: Sequence[Trial],
+    candidates: Sequence[int],
+    fresh: Sequence[FreshRun],
+    objective: Objective,
+    training: FreshTraining,
+) -> tuple[Finalist, ...]:
+    search = {trial.number: trial.score for trial in trials}
+    scores = {number: _scores(fresh, number, CHOOSING) for number in candidates}
+    failed = _failures(fresh)
+    reasons = {
+        number: failed.get(number, "" if len(found) == training.runs else INCOMPLETE)
+        for number, found in scores.items()
+    }
+    variances = {n: v for n, s in scores.items() if not reasons[n] and (v := variance_of(s)) is not None}
+    judged = []
+    for number in candidates:
+        others = [variance for other, variance in variances.items() if other != number]
+        found = None if reasons[number] else estimate(scores[number], others, training.validation_ratio)
+        mean, low, high = (None, None, None) if found is None else (found.mean, found.low, found.high)
+        judged.append(Finalist(number, search[number], scores[number], mean, low, high, reasons[number]))
+    return tuple(sorted(judged, key=lambda finalist: _place(finalist, objective)))
+
+
+def _place(finalist: Finalist, objective: Objective) -> tuple[bool, float, int]:
+    """Smaller is better."""
+    if finalist.mean is None:
+        return True, 0.0, finalist.trial
+    low, high = (finalist.mean if end is None else end for end in (finalist.low, finalist.high))
+    return False, -low if objective.direction == "max" else high, finalist.trial
+
+
+def _gain(
+    complete: dict[int, tuple[float, ...]],
+    winner: int | None,
+    finalists: Sequence[Finalist],
+    objective: Objective,
+    training: FreshTraining,
+) -> Estimate | None:
+    """Its spread is moderated by that of the same differences in the choosing stage."""
+    if winner is None or winner not in complete or TODAY not in complete:
+        return None
+    sign = 1.0 if objective.direction == "max" else -1.0
+    today = next(f.scores for f in finalists if f.trial == TODAY)
+    earlier = [np.subtract(f.scores, today) for f in finalists if f.trial != TODAY and not f.reason]
+    variances = [v for differences in earlier if (v := variance_of(differences.tolist())) is not None]
+    differences = sign * np.subtract(complete[winner], complete[TODAY])
+    return estimate(differences.tolist(), variances, training.validation_ratio)
+
+
+def _optimism(fresh: Sequence[FreshRun], objective: Objective) -> float | None:
+    sign = 1.0 if objective.direction == "max" else -1.0
+    found = [sign * (r.best - r.score) for r in fresh if r.best is not None and r.score is not None]
+    return float(np.mean(found)) if found else None
+
+
+def _spread(fresh: Sequence[FreshRun]) -> float | None:
+    groups = groupby((r for r in fresh if r.score is not None), key=lambda run: (run.trial, run.stage))
+    scores = [[run.score for run in group if run.score is not None] for _, group in groups]
+    variances = [v for found in scores if (v := variance_of(found)) is not None]
+    return math.sqrt(float(np.mean(variances))) if variances else None

@@ -1,0 +1,202 @@
+"""The finalists are trained again on fresh seeds and fresh splits: what is handed out, answered and recorded.
+
+Every run is recorded when it ends. What is still to be trained is read from the record, so an interruption loses no
+more than the runs that were being trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from truetune.seeds import derive_seed
+from truetune.space import Hyperparameter, Space, Value
+from truetune.study.budget import Limits
+from truetune.study.evaluation import Evaluation
+from truetune.study.events import Observer
+from truetune.study.store import Store
+from truetune.training import protocol
+from truetune.trial import Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState
+
+Missing = Callable[[Sequence[FreshRun]], Sequence[PlannedRun]]
+"""Which runs are to be trained next, from those that are recorded; none when all is known."""
+
+Train = Callable[[protocol.Request, protocol.Host], protocol.Outcome | None]
+"""Trains what is asked; None when the host refused."""
+
+
+@dataclass
+class RunningFinal:
+    """A fresh run on its way.
+
+    Attributes:
+        planned: what is trained.
+        attempt: how often it was started anew.
+        began: on the monotonic clock.
+        refused: why it cannot be trained; empty while nothing speaks against it.
+    """
+
+    planned: PlannedRun
+    attempt: int = 0
+    began: float = field(default_factory=time.monotonic)
+    refused: str = ""
+
+
+class Finals:
+    """Hands out the fresh runs and records how they went; knows nothing of worker processes.
+
+    Args:
+        store: where the runs are recorded.
+        space: of the study, with what was discovered.
+        trials: all of the study.
+        missing: what is to be trained next.
+        seed: the study's; seeds and splits of the runs are derived from it.
+        limits: how long a run may take, and how often one whose worker died is trained again.
+        observer: hears what happens.
+        evaluation: in how many folds a run is trained; None is one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        space: Space,
+        trials: Sequence[Trial],
+        missing: Missing,
+        seed: int,
+        limits: Limits,
+        observer: Observer,
+        evaluation: Evaluation | None = None,
+    ) -> None:
+        self._evaluation = evaluation or Evaluation()
+        self._store, self._space, self._missing = store, space, missing
+        self._trials = {trial.number: trial for trial in trials}
+        self._seed, self._observer, self.limits = seed, observer, limits
+        self._queue: deque[RunningFinal] = deque()
+        self._done = self._total = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether runs of this stage are left to start."""
+        return bool(self._queue)
+
+    def begin_stage(self) -> bool:
+        """Read what is to be trained now that nothing runs; False when all is known."""
+        todo = self._missing(self._store.fresh_runs())
+        self._queue.extend(RunningFinal(planned) for planned in todo)
+        self._done, self._total = 0, len(todo)
+        if todo:
+            self._observer.finals_started(self._total)
+        return bool(todo)
+
+    def next(self) -> RunningFinal | None:
+        """The run to train now; None when none is left of this stage. Another process may have trained some."""
+        recorded = {run.planned: run for run in self._store.fresh_runs()} if self._queue else {}
+        while self._queue:
+            running = self._queue.popleft()
+            if running.planned not in recorded:
+                running.began = time.monotonic()
+                return running
+            self._say_ended(recorded[running.planned])
+        return None
+
+    def request(self, running: RunningFinal) -> protocol.Request:
+        """What the worker is sent: trained from the beginning, also where the trial continued another."""
+        planned = running.planned
+        trial = self._trials[planned.trial]
+        path = ("fresh", planned.stage, planned.repeat)
+        request = protocol.Request(
+            number=trial.number,
+            seed=derive_seed(self._seed, *path, "training"),
+            schedule=Schedule(epochs=trial.schedule.epochs),
+            split_seed=derive_seed(self._seed, *path, "split"),
+            # A pruned trial was not trained long enough to choose an epoch.
+            score_epoch=trial.best_epoch if trial.state is TrialState.COMPLETE else None,
+        )
+        return self._evaluation.asked(request)
+
+    def answer(self, running: RunningFinal, hyperparameter: Hyperparameter) -> Value:
+        """The value that the trial had.
+
+        Raises:
+            Declined: the trial was not asked for this one.
+        """
+        key = self._space.add(hyperparameter)
+        values = self._trials[running.planned.trial].values
+        if key not in values:
+            running.refused = f"the builder asks for '{key}', which it did not ask for in trial {running.planned.trial}"
+            raise protocol.Declined(running.refused)
+        return values[key]
+
+    def ended(self, running: RunningFinal, outcome: protocol.Outcome | None) -> None:
+        """Record how a run went; `outcome` is None for one that was refused."""
+        outcome = outcome or protocol.Outcome(TrialState.FAILED, reason=running.refused)
+        run = _recorded(running.planned, outcome)
+        self._store.add_fresh(run)
+        self._say_ended(run)
+
+    def died(self, running: RunningFinal, reason: str) -> None:
+        """The worker of a run died. It is trained again, since the trial did well once in a worker like it."""
+        if running.attempt >= self.limits.max_retries:
+            self.failed(running, reason)
+            return
+        self.note(f"A fresh run of trial {running.planned.trial} is trained again: {reason}.")
+        self._queue.append(RunningFinal(running.planned, running.attempt + 1))
+
+    def failed(self, running: RunningFinal, reason: str) -> None:
+        """Record a run that has no outcome of its own."""
+        seconds = time.monotonic() - running.began
+        self.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+
+    def note(self, line: str) -> None:
+        self._observer.note(line)
+
+    def _say_ended(self, run: FreshRun) -> None:
+        self._done += 1
+        self._observer.fresh_run_ended(run, self._done, self._total)
+
+
+def _recorded(planned: PlannedRun, outcome: protocol.Outcome) -> FreshRun:
+    run = FreshRun(planned.trial, planned.repeat, planned.stage, None, None, outcome.seconds)
+    if outcome.state is not TrialState.COMPLETE or outcome.score is None:
+        return replace(run, reason=outcome.reason or "it has no score")
+    best = outcome.score if outcome.best_score is None else outcome.best_score
+    return replace(run, score=outcome.score, best=best)
+
+
+def run_finals_in_process(finals: Finals, train: Train) -> None:
+    """Train one run after the other with `train`, in this process.
+
+    Raises:
+        TruetuneError: what `train` raises: no further run can mend it.
+    """
+    while finals.begin_stage():
+        while (running := finals.next()) is not None:
+            try:
+                outcome = train(finals.request(running), FinalHost(finals, running))
+            except protocol.Declined:
+                outcome = None
+            finals.ended(running, outcome)
+
+
+class FinalHost(protocol.Host):
+    """Answers a fresh run from its trial; nothing stops it."""
+
+    def __init__(self, finals: Finals, running: RunningFinal) -> None:
+        self._finals, self._running = finals, running
+
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        return self._finals.answer(self._running, hyperparameter)
+
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        return True
+
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        raise AssertionError("a fresh run has no checkpoint to go on from")
+
+    def epoch(self, epoch: int, value: float) -> Decision:
+        return Decision.GO_ON
+
+    def note(self, line: str) -> None:
+        self._finals.note(line)

@@ -1,0 +1,190 @@
+"""What metrics counted on several parts, added up, is the metric of all rows: for ours and for Keras' own."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from truetune.metrics import (
+    BinaryDice,
+    BinaryJaccard,
+    Dice,
+    Jaccard,
+    MacroF1,
+    UnweightedAverageRecall,
+    WorstGroupAccuracy,
+)
+from truetune.training.pooled import added, metric_state, metrics_of
+
+pytestmark = pytest.mark.tensorflow
+
+CLASSES, ROWS = 4, 60
+RNG = np.random.default_rng(0)
+SCORES = RNG.dirichlet(np.ones(CLASSES), ROWS).astype("float32")
+LABELS = RNG.choice(CLASSES, ROWS, p=[0.6, 0.2, 0.15, 0.05])
+METRICS = keras.metrics
+
+# What the model puts out, what is true, the loss, and the metrics that can be had of both.
+ONE_OF_SEVERAL = (
+    SCORES,
+    LABELS,
+    "sparse_categorical_crossentropy",
+    [
+        lambda: UnweightedAverageRecall(CLASSES),
+        lambda: MacroF1(CLASSES),
+        lambda: Jaccard(CLASSES),
+        lambda: Jaccard(CLASSES, include_background=False, name="jaccard_of_objects"),
+        lambda: Dice(CLASSES),
+        lambda: METRICS.SparseCategoricalAccuracy(),
+        lambda: METRICS.SparseTopKCategoricalAccuracy(k=2),
+        lambda: METRICS.SparseCategoricalCrossentropy(),
+        lambda: METRICS.MeanIoU(CLASSES, sparse_y_pred=False),
+    ],
+)
+ONE_HOT = (
+    SCORES,
+    np.eye(CLASSES, dtype="float32")[LABELS],
+    "categorical_crossentropy",
+    [
+        lambda: METRICS.CategoricalAccuracy(),
+        lambda: METRICS.F1Score(average="macro"),
+        lambda: METRICS.F1Score(average="weighted", name="weighted_f1"),
+        lambda: METRICS.AUC(multi_label=True, num_labels=CLASSES),
+        lambda: METRICS.OneHotMeanIoU(CLASSES),
+    ],
+)
+YES_OR_NO = (
+    SCORES[:, :1],
+    (LABELS[:, None] == 0).astype("float32"),
+    "binary_crossentropy",
+    [
+        lambda: BinaryJaccard(),
+        lambda: BinaryDice(),
+        lambda: METRICS.BinaryAccuracy(),
+        lambda: METRICS.AUC(),
+        lambda: METRICS.AUC(curve="PR", name="auc_pr"),
+        lambda: METRICS.Precision(),
+        lambda: METRICS.Recall(),
+        lambda: METRICS.PrecisionAtRecall(0.5),
+        lambda: METRICS.BinaryIoU(target_class_ids=[1]),
+        lambda: METRICS.FalsePositives(),
+    ],
+)
+NUMBERS = (
+    SCORES[:, :1],
+    (LABELS[:, None] + SCORES[:, 1:2]).astype("float32"),
+    "mse",
+    [
+        lambda: METRICS.MeanSquaredError(),
+        lambda: METRICS.RootMeanSquaredError(),
+        lambda: METRICS.MeanAbsoluteError(),
+        lambda: METRICS.R2Score(),
+    ],
+)
+
+
+def grouped_loss(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true[:, 0], y_pred)
+
+
+GROUPED = (SCORES, np.stack([LABELS, np.arange(ROWS) % 7], 1), grouped_loss, [lambda: WorstGroupAccuracy(9)])
+
+CASES = {
+    "one of several": ONE_OF_SEVERAL,
+    "one-hot": ONE_HOT,
+    "yes or no": YES_OR_NO,
+    "numbers": NUMBERS,
+    "groups": GROUPED,
+}
+
+
+def identity(width):
+    """A model that puts out what it is given."""
+    inputs = keras.Input((width,))
+    return keras.Model(inputs, keras.layers.Activation("linear", name="same")(inputs))
+
+
+def parts(seed, sizes):
+    """All rows in parts of these sizes; small ones lack classes."""
+    order = np.random.default_rng(seed).permutation(ROWS)
+    return np.split(order, np.cumsum(sizes)[:-1])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("seed", "sizes"), [(1, (20, 20, 20)), (2, (1, 9, 50)), (3, (30, 30)), (4, (1, 1, 1, 57)), (5, (60,))]
+)
+def test_parts_added_up_are_the_whole(case, seed, sizes):
+    scores, y, loss, metrics = CASES[case]
+    model = identity(scores.shape[1])
+    model.compile("sgd", loss, metrics=[make() for make in metrics])
+    whole = model.evaluate(scores, y, batch_size=16, verbose=0, return_dict=True)
+    states = []
+    for rows in parts(seed, sizes):
+        model.evaluate(scores[rows], y[rows], batch_size=16, verbose=0)
+        states.append(metric_state(model))
+    pooled = metrics_of(model, added(states))
+    assert len(pooled) == len(metrics) + 1
+    assert pooled == pytest.approx(whole, abs=1e-5)
+
+
+def test_a_mean_of_the_parts_is_something_else():
+    scores, y, loss, _ = ONE_OF_SEVERAL
+    model = identity(CLASSES)
+    model.compile("sgd", loss, metrics=[MacroF1(CLASSES)])
+    whole = model.evaluate(scores, y, verbose=0, return_dict=True)["macro_f1"]
+    each = [
+        model.evaluate(scores[rows], y[rows], verbose=0, return_dict=True)["macro_f1"] for rows in parts(1, (5, 5, 50))
+    ]
+    assert abs(np.mean(each) - whole) > 0.01
+
+
+def two_heads():
+    inputs = keras.Input((CLASSES,))
+    heads = {"left": keras.layers.Activation("linear", name="left")(inputs)}
+    heads["right"] = keras.layers.Activation("linear", name="right")(inputs)
+    model = keras.Model(inputs, heads)
+    model.compile(
+        "sgd",
+        dict.fromkeys(heads, "sparse_categorical_crossentropy"),
+        metrics={name: ["accuracy", MacroF1(CLASSES), UnweightedAverageRecall(CLASSES)] for name in heads},
+    )
+    return model, {"left": LABELS, "right": LABELS[::-1].copy()}
+
+
+def whole_and_pooled(sizes):
+    """What two heads log of all rows, and of parts of these sizes added up, in batches of 20."""
+    model, y = two_heads()
+    whole = model.evaluate(SCORES, y, batch_size=20, verbose=0, return_dict=True)
+    states = []
+    for rows in parts(7, sizes):
+        part = {name: column[rows] for name, column in y.items()}
+        model.evaluate(SCORES[rows], part, batch_size=20, verbose=0)
+        states.append(metric_state(model))
+    return whole, metrics_of(model, added(states))
+
+
+def test_several_heads():
+    whole, pooled = whole_and_pooled((20, 40))
+    assert {"left_macro_f1", "right_uar", "right_accuracy", "left_loss"} <= set(whole)
+    assert pooled == pytest.approx(whole, abs=1e-5)
+
+
+def test_keras_weighs_the_batches_of_a_heads_loss_alike():
+    """So the losses of single heads differ a little where batches differ in size; the loss of all heads does not."""
+    whole, pooled = whole_and_pooled((5, 15, 40))
+    differing = {name for name in whole if pooled[name] != pytest.approx(whole[name], abs=1e-5)}
+    assert differing == {"left_loss", "right_loss"}
+
+
+def test_counts_that_float32_cannot_hold_are_added_exactly():
+    model = identity(1)
+    model.compile("sgd", "binary_crossentropy", metrics=[BinaryJaccard()])
+    model.evaluate(np.ones((4, 1)), np.ones((4, 1)), verbose=0)
+    state = metric_state(model)
+    counted = [i for i, values in enumerate(state) if values.shape == (2,)]
+    assert len(counted) == 3
+    large = [values + 2**24 if i in counted else values for i, values in enumerate(state)]
+    metrics_of(model, added([large, state, state]))
+    assert [metric_state(model)[i].tolist() for i in counted] == [[2**24, 2**24 + 12]] * 3
