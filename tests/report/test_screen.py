@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from truetune.errors import StudyError
 from truetune.planning import SearchPlan
 from truetune.report.plan import print_plan
-from truetune.report.screen import LiveScreen, PlainLines, Tally, duration, ended_line, scored
+from truetune.report.screen import LiveScreen, PlainLines, Tally, WorkerLine, duration, ended_line, scored
 from truetune.report.status import print_studies, print_study
 from truetune.report.summary import print_summary
 from truetune.results.result import Result
