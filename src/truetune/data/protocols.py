@@ -21,7 +21,7 @@ class Fold:
     Attributes:
         name: "1 of 5", or the group that is left out.
         train, validation: row numbers within the development rows, ascending and disjoint.
-        by: "subject", "row" or "given": what was kept together.
+        by: what was kept together, as `Split.by`.
     """
 
     name: str

@@ -74,7 +74,7 @@ def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
 
     n_units = len(dataset) if dataset.groups is None else len(np.unique(dataset.groups))
     if n_units < n_folds:
-        what = "rows" if dataset.groups is None else "subjects"
+        what = f"{dataset.group_name or 'row'}s"
         raise DataError(f"There are {n_units} {what} for {n_folds} folds. Expected at least one in each; use fewer.")
     grouped, stratified = dataset.groups is not None, _can_stratify(dataset, n_folds)
     make: Any = {
@@ -100,7 +100,9 @@ def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
     from sklearn.model_selection import LeaveOneGroupOut
 
     if dataset.groups is None or len(np.unique(dataset.groups)) < 2:
-        raise DataError("Leaving one group out needs rows of at least 2 groups; pass `groups`, or use k-fold.")
+        raise DataError(
+            "Leaving one group out needs rows of at least 2 groups; pass `groups` (--groups NAME), or use k-fold."
+        )
     found = LeaveOneGroupOut().split(np.zeros(len(dataset)), dataset.labels, dataset.groups)
     by = dataset.group_name or "row"
     return tuple(Split(kept, held, by) for kept, held in found)
@@ -126,8 +128,9 @@ def _splitter(dataset: Dataset) -> Callable[[Dataset, float, int], Candidates]:
     n_groups = len(np.unique(dataset.groups))
     if n_groups < 2:
         raise DataError(
-            f"All rows belong to one subject ({dataset.groups[0]!r}). Expected at least 3 subjects (training, "
-            "validation, test); add subjects, or pass data without groups to split by row."
+            f"All rows belong to one {dataset.group_name} ({dataset.groups[0]!r}). Expected at least 3 "
+            f"{dataset.group_name}s (training, validation, test); add some, or pass data without groups to split by "
+            "row (--rows-are-independent)."
         )
     return _by_group
 
