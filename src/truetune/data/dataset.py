@@ -148,7 +148,7 @@ class Dataset:
 
     @property
     def group_name(self) -> str | None:
-        """The name of the level or column that `groups` is, "subject" for a nameless one; None without groups."""
+        """The name of the level or column that `groups` is; a nameless one is a "subject". None without groups."""
         if self.groups is None:
             return None
         same = (name for name, column in self._group_columns().items() if np.array_equal(column, self.groups))

@@ -115,7 +115,9 @@ def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
     from sklearn.model_selection import LeaveOneGroupOut
 
     if dataset.groups is None or len(np.unique(dataset.groups)) < 2:
-        raise DataError("Leaving one group out needs rows of at least 2 groups; pass `groups`, or use k-fold.")
+        raise DataError(
+            "Leaving one group out needs rows of at least 2 groups; pass `groups` (--groups NAME), or use k-fold."
+        )
     found = LeaveOneGroupOut().split(np.zeros(len(dataset)), dataset.labels, dataset.groups)
     return sorted_splits(dataset, found)
 
@@ -151,8 +153,9 @@ def _splitter(dataset: Dataset) -> Callable[[Dataset, float, int], Candidates]:
     n_groups = len(np.unique(dataset.groups))
     if n_groups < 2:
         raise DataError(
-            f"All rows belong to one subject ({dataset.groups[0]!r}). Expected at least 3 subjects (training, "
-            "validation, test); add subjects, or pass data without groups to split by row."
+            f"All rows belong to one {dataset.group_name} ({dataset.groups[0]!r}). Expected at least 3 "
+            f"{dataset.group_name}s (training, validation, test); add some, or pass data without groups to split by "
+            "row (--rows-are-independent)."
         )
     return _by_group
 
