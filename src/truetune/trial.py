@@ -145,6 +145,7 @@ class FreshRun:
         best: objective after this run's own best epoch; None for a run that failed.
         seconds: it took.
         reason: why it failed, in one line.
+        fold_scores: of each fold, where there are several.
     """
 
     trial: int
@@ -154,8 +155,16 @@ class FreshRun:
     best: float | None
     seconds: float = 0.0
     reason: str = ""
+    fold_scores: tuple[float, ...] = ()
 
     @property
     def planned(self) -> PlannedRun:
         """What was asked for."""
         return PlannedRun(self.trial, self.repeat, self.stage)
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """The scores whose spread tells how certain the run's score is: of its folds, or that of the one it has."""
+        if self.score is None:
+            return ()
+        return self.fold_scores or (self.score,)

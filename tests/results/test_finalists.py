@@ -282,3 +282,16 @@ def test_a_trial_that_is_better_is_found_and_recommended():
     assert np.mean([choice.recommendation == "apply" for choice in choices]) >= 0.9
     assert np.mean([c.confirmed.low <= 0.75 <= c.confirmed.high for c in choices if c.winner == 19]) >= 0.93
     assert np.mean([c.gain.low <= 0.25 <= c.gain.high for c in choices if c.gain]) >= 0.93
+
+
+def test_of_several_folds_the_folds_are_what_the_interval_counts():
+    """Runs over all rows are nearly equal, which says nothing of other rows; their folds differ."""
+    folds = [(0.50, 0.70, 0.60), (0.52, 0.69, 0.59), (0.51, 0.70, 0.60)]
+    runs = [FreshRun(0, i, CHOOSING, 0.6, 0.6, fold_scores=scores) for i, scores in enumerate(folds)]
+    trials = [trial(0, 0.6)]
+    training = FreshTraining(1, 3, validation_ratio=0.5)
+    (finalist,) = choose(trials, MAX, training, runs).finalists
+    parts = [score for scores in folds for score in scores]
+    error = math.sqrt(np.var(parts, ddof=1) * (1 / 9 + 0.5))
+    assert finalist.mean == pytest.approx(0.6)
+    assert finalist.high - finalist.mean == pytest.approx(stats.t.ppf(0.975, 8) * error)

@@ -161,11 +161,14 @@ def choose(
     finalists = _judged(trials, candidates, used, objective, training)
     is_chosen = all(f.reason != INCOMPLETE for f in finalists)
     winner = next((f.trial for f in finalists if not f.reason), None) if is_chosen else None
-    variances = [v for f in finalists if not f.reason and (v := variance_of(f.scores)) is not None]
+    variances = _variances(used, [f.trial for f in finalists if not f.reason])
     confirming = {number: _scores(used, number, CONFIRMING) for number in (winner, TODAY) if number is not None}
     complete = {n: s for n, s in confirming.items() if len(s) == training.runs and n not in _failures(fresh)}
-    estimates = {n: estimate(s, variances, training.validation_ratio) for n, s in complete.items()}
-    gain = None if winner == TODAY else _gain(complete, winner, finalists, objective, training)
+    estimates = {
+        n: estimate(s, list(variances.values()), training.validation_ratio, _parts(used, n, CONFIRMING))
+        for n, s in complete.items()
+    }
+    gain = None if winner == TODAY else _gain(used, complete, winner, finalists, objective, training)
     mine = [run for run in used if run.trial in candidates]
     return FinalChoice(
         finalists=finalists,
@@ -197,6 +200,17 @@ def _scores(fresh: Sequence[FreshRun], number: int, stage: str) -> tuple[float, 
     return tuple(r.score for r in fresh if (r.trial, r.stage) == (number, stage) and r.score is not None)
 
 
+def _parts(fresh: Sequence[FreshRun], number: int, stage: str) -> tuple[float, ...]:
+    """As `_scores`, but of every fold."""
+    return tuple(part for run in fresh if (run.trial, run.stage) == (number, stage) for part in run.parts)
+
+
+def _variances(fresh: Sequence[FreshRun], numbers: Sequence[int]) -> dict[int, float]:
+    """Of the parts of the choosing stage, by trial; without those that have one part only."""
+    found = {number: variance_of(_parts(fresh, number, CHOOSING)) for number in numbers}
+    return {number: variance for number, variance in found.items() if variance is not None}
+
+
 def _judged(
     trials: Sequence[Trial],
     candidates: Sequence[int],
@@ -211,11 +225,12 @@ def _judged(
         number: failed.get(number, "" if len(found) == training.runs else INCOMPLETE)
         for number, found in scores.items()
     }
-    variances = {n: v for n, s in scores.items() if not reasons[n] and (v := variance_of(s)) is not None}
+    variances = _variances(fresh, [number for number in candidates if not reasons[number]])
     judged = []
     for number in candidates:
         others = [variance for other, variance in variances.items() if other != number]
-        found = None if reasons[number] else estimate(scores[number], others, training.validation_ratio)
+        parts = _parts(fresh, number, CHOOSING)
+        found = None if reasons[number] else estimate(scores[number], others, training.validation_ratio, parts)
         mean, low, high = (None, None, None) if found is None else (found.mean, found.low, found.high)
         judged.append(Finalist(number, search[number], scores[number], mean, low, high, reasons[number]))
     return tuple(sorted(judged, key=lambda finalist: _place(finalist, objective)))
@@ -230,6 +245,7 @@ def _place(finalist: Finalist, objective: Objective) -> tuple[bool, float, int]:
 
 
 def _gain(
+    fresh: Sequence[FreshRun],
     complete: dict[int, tuple[float, ...]],
     winner: int | None,
     finalists: Sequence[Finalist],
@@ -240,11 +256,15 @@ def _gain(
     if winner is None or winner not in complete or TODAY not in complete:
         return None
     sign = 1.0 if objective.direction == "max" else -1.0
-    today = next(f.scores for f in finalists if f.trial == TODAY)
-    earlier = [np.subtract(f.scores, today) for f in finalists if f.trial != TODAY and not f.reason]
-    variances = [v for differences in earlier if (v := variance_of(differences.tolist())) is not None]
-    differences = sign * np.subtract(complete[winner], complete[TODAY])
-    return estimate(differences.tolist(), variances, training.validation_ratio)
+
+    def differences(number: int, stage: str) -> list[float]:
+        paired: list[float] = (sign * np.subtract(_parts(fresh, number, stage), _parts(fresh, TODAY, stage))).tolist()
+        return paired
+
+    earlier = [differences(f.trial, CHOOSING) for f in finalists if f.trial != TODAY and not f.reason]
+    variances = [v for found in earlier if (v := variance_of(found)) is not None]
+    scores = (sign * np.subtract(complete[winner], complete[TODAY])).tolist()
+    return estimate(scores, variances, training.validation_ratio, differences(winner, CONFIRMING))
 
 
 def _optimism(fresh: Sequence[FreshRun], objective: Objective) -> float | None:

@@ -2,7 +2,9 @@
 
 Runs on random splits of the same rows share rows, so their mean is less certain than its number of runs suggests. The
 corrected resampled variance adds the ratio of validation to training rows: C. Nadeau and Y. Bengio, "Inference for the
-Generalization Error", Machine Learning 52 (2003), 239-281.
+Generalization Error", Machine Learning 52 (2003), 239-281. Where a run has several folds, it is the folds that are the
+splits, since the runs validate on all rows each time: R. R. Bouckaert and E. Frank, "Evaluating the Replicability of
+Significance Tests for Comparing Learning Algorithms", PAKDD 2004 (the corrected repeated k-fold test).
 
 The variance of one candidate's few runs is itself uncertain, and a bound built on it would reward runs that are equal
 by luck. It is moderated by the variances of others, as in G. K. Smyth, "Linear Models and Empirical Bayes Methods for
@@ -48,23 +50,27 @@ def variance_of(scores: Sequence[float]) -> float | None:
     return float(np.var(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def estimate(scores: Sequence[float], others: Sequence[float], validation_ratio: float) -> Estimate:
+def estimate(
+    scores: Sequence[float], others: Sequence[float], validation_ratio: float, parts: Sequence[float] | None = None
+) -> Estimate:
     """The mean of `scores`, with its interval.
 
     Args:
         scores: of one candidate's runs, at least one.
-        others: variances of as many runs of other candidates; they moderate the candidate's own.
-        validation_ratio: validation rows for each training row of a run.
+        others: variances of as many parts of other candidates; they moderate the candidate's own.
+        validation_ratio: validation rows for each training row of a split.
+        parts: the scores of all folds of the runs, whose spread counts; None takes `scores`.
     """
     from scipy import stats
 
-    mean, n = float(np.mean(scores)), len(scores)
-    variance, freedom = _moderated(scores, others)
+    mean, n_runs = float(np.mean(scores)), len(scores)
+    parts = scores if parts is None else parts
+    variance, freedom = _moderated(parts, others)
     if freedom == 0 or math.sqrt(variance) <= ROUNDING * max(1.0, abs(mean)):
-        return Estimate(mean, None, None, n)
-    error = math.sqrt(variance * (1 / n + validation_ratio))
+        return Estimate(mean, None, None, n_runs)
+    error = math.sqrt(variance * (1 / len(parts) + validation_ratio))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * error
-    return Estimate(mean, mean - half, mean + half, n)
+    return Estimate(mean, mean - half, mean + half, n_runs)
 
 
 def _moderated(scores: Sequence[float], others: Sequence[float]) -> tuple[float, int]:

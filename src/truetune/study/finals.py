@@ -162,7 +162,7 @@ def _recorded(planned: PlannedRun, outcome: protocol.Outcome) -> FreshRun:
     if outcome.state is not TrialState.COMPLETE or outcome.score is None:
         return replace(run, reason=outcome.reason or "it has no score")
     best = outcome.score if outcome.best_score is None else outcome.best_score
-    return replace(run, score=outcome.score, best=best)
+    return replace(run, score=outcome.score, best=best, fold_scores=tuple(outcome.fold_scores))
 
 
 def run_finals_in_process(finals: Finals, train: Train) -> None:

@@ -173,8 +173,8 @@ class Store:
 
     def _fresh_run(self, content: dict[str, Any]) -> FreshRun:
         try:
-            return FreshRun(**content)
-        except TypeError:
+            return FreshRun(**{**content, "fold_scores": tuple(content["fold_scores"])})
+        except (KeyError, TypeError):
             raise StudyError(self._damaged("a fresh run")) from None
 
     def _set_attribute(self, key: str, content: Mapping[str, Any]) -> None:
