@@ -44,6 +44,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
         "study.database",
         "study.record",
         "study.store",
+        "study.trial_attributes",
     ),
     "keras": ("training", "tasks.*.model", "results.retrain", "doctor_search"),
     "tensorflow": ("training",),

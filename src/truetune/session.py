@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import describe
+from truetune.data.fold_notes import notes
+from truetune.data.leaks import check_folds
+from truetune.data.protocols import Fold, describe
 from truetune.data.seal import Seal, seal
 from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
+from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space, Value
@@ -35,6 +39,7 @@ from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
+    from truetune.study.finals import Finals
     from truetune.study.store import Store
     from truetune.study.workers import Workers
     from truetune.training.folds import FoldSource
@@ -140,7 +145,6 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
-        self.n_folds = 1
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -174,8 +178,11 @@ class Session:
         }
 
     def is_complete(self) -> bool:
+        """Whether nothing is left to train: no trial, no fresh run."""
         trials = self.store.trials()
-        return len(trials) >= self.options.max_trials and all(t.state.is_finished for t in trials)
+        if len(trials) < self.options.max_trials or not all(t.state.is_finished for t in trials):
+            return False
+        return not missing_runs(trials, self.task.objective, self._training(), self.store.fresh_runs())
 
     def seal(self) -> Seal:
         return seal(self.dataset, self.place.seal, self.options.seed)
@@ -196,13 +203,20 @@ class Session:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
         development = sealed.development(self.dataset)
-        folds = self.options.evaluation_protocol.folds(development, self.options.seed)
-        self.n_folds = len(folds)
+        check_folds(development, self.folds, sealed.development_rows)
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(
-            f"{describe(folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
+            f"{describe(self.folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
+        for line in notes(development, self.folds):
+            self.observer.note(line)
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """Of the study's trials."""
+        development = self.seal().development(self.dataset)
+        return self.options.evaluation_protocol.folds(development, self.options.seed)
 
     def search(self) -> None:
         """Run trials until the budget is used."""
@@ -213,6 +227,7 @@ class Session:
             self._search_in_workers()
 
     def _search_in_workers(self) -> None:
+        from truetune.study.finals_loop import run_finals_in_workers
         from truetune.study.loop import run_in_workers
         from truetune.study.workers import ask_one
 
@@ -223,16 +238,44 @@ class Session:
             assert isinstance(traced, protocol.Traced)
             lifecycle = self._lifecycle(traced.space)
             run_in_workers(lifecycle, workers)
+            if not lifecycle.is_over:
+                run_finals_in_workers(self._finals(), workers)
         self._ended()
 
     def _search_in_process(self) -> None:
-        from truetune.study.loop import run_in_process
+        from truetune.study.finals import run_finals_in_process
+        from truetune.study.loop import run_in_process, trained
 
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        run_in_process(self._lifecycle(trace_space(task.hypermodel)), task, folds)
+        lifecycle = self._lifecycle(trace_space(task.hypermodel))
+        run_in_process(lifecycle, task, folds)
+        if not lifecycle.is_over:
+            run_finals_in_process(self._finals(), lambda request, host: trained(task, folds, request, host))
         self._ended()
+
+    def _finals(self) -> Finals:
+        """The fresh runs of the finalists; none before the search has its trials."""
+        from truetune.study.finals import Finals
+
+        trials, training, objective = self.store.trials(), self._training(), self.task.objective
+        space = self._known_space(Space.from_config(self.store.meta["space"]))
+        return Finals(
+            self.store,
+            space,
+            trials,
+            lambda fresh: missing_runs(trials, objective, training, fresh),
+            self.options.seed,
+            self.options.limits,
+            self.observer,
+            self._evaluation(space),
+        )
+
+    def _training(self) -> FreshTraining:
+        ratio = len(self.folds[0].validation) / len(self.folds[0].train)
+        training = FreshTraining(self.options.finalists, self.options.fresh_runs, ratio)
+        return training.of_search(len(self.store.trials()))
 
     def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
         """Task and rows for training in this process."""
@@ -291,7 +334,7 @@ class Session:
 
     def _evaluation(self, space: Space) -> Evaluation:
         epochs = most_epochs(self.task.epochs, self._known_space(space))
-        return Evaluation(self.n_folds, epochs, self.options.reshuffle, self.options.seed)
+        return Evaluation(len(self.folds), epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
         now = {**self._meta(), "space": space.to_config()}
@@ -373,7 +416,16 @@ class Session:
         """What the study holds now."""
         meta = self.store.meta
         space = self._known_space(Space.from_config(meta.get("space", [])))
-        result = Result(self.place.name, self.place.url, self.task.objective, tuple(self.store.trials()), space, meta)
+        result = Result(
+            self.place.name,
+            self.place.url,
+            self.task.objective,
+            tuple(self.store.trials()),
+            space,
+            meta,
+            fresh=tuple(self.store.fresh_runs()),
+            training=self._training(),
+        )
         return replace(result, best_weights=self._best_weights(result))
 
     def _best_weights(self, result: Result) -> Path | None:

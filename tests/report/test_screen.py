@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from truetune.errors import StudyError
 from truetune.planning import SearchPlan
 from truetune.report.plan import print_plan
-from truetune.report.screen import LiveScreen, PlainLines, Tally, duration, ended_line, scored
+from truetune.report.screen import LiveScreen, PlainLines, Tally, WorkerLine, duration, ended_line, scored
 from truetune.report.status import print_studies, print_study
 from truetune.report.summary import print_summary
 from truetune.results.result import Result
@@ -19,7 +20,7 @@ from truetune.study.database import sqlite_url
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Timing
-from truetune.trial import Schedule, Trial, TrialState
+from truetune.trial import CHOOSING, FreshRun, Schedule, Trial, TrialState
 
 ACCURACY = Objective("val_accuracy", "max")
 
@@ -78,9 +79,21 @@ def test_the_tally_counts_states_and_finds_best_and_baseline():
 
 def test_the_epochs_of_a_line_are_those_of_its_schedule():
     tally = Tally(ACCURACY, epochs=30)
-    assert tally.total_epochs(trial(0)) == 30
-    assert tally.total_epochs(trial(0, schedule=Schedule(epochs=4))) == 4
-    assert tally.total_epochs(trial(0, values={"epochs": 12})) == 12
+    assert tally.place(line_at(2, trial(0))) == "epoch 2/30"
+    assert tally.place(line_at(2, trial(0, schedule=Schedule(epochs=4)))) == "epoch 2/4"
+    assert tally.place(line_at(0, trial(0, values={"epochs": 12}))) == "epoch 0/12"
+
+
+def test_the_fold_of_a_line():
+    tally = Tally(ACCURACY, epochs=30)
+    tally.folds = (5, 30)
+    assert tally.place(line_at(0, trial(0))) == "fold 1/5  epoch 0/30"
+    assert tally.place(line_at(30, trial(0))) == "fold 1/5  epoch 30/30"
+    assert tally.place(line_at(31, trial(0))) == "fold 2/5  epoch 1/30"
+
+
+def line_at(epoch, trial):
+    return replace(WorkerLine(trial, 0.0), epoch=epoch)
 
 
 def test_plain_lines_say_how_far_it_is(console):
@@ -93,6 +106,30 @@ def test_plain_lines_say_how_far_it_is(console):
     assert "[bold] is no markup here" in text
     assert "trial 1 complete: val_accuracy 0.6000" in text
     assert "[2/3, best 0.6000 (trial 1), elapsed" in text
+
+
+def test_fresh_runs_are_shown(console):
+    lines = PlainLines(console, ACCURACY, 30)
+    lines.finals_started(2)
+    lines.fresh_run_ended(FreshRun(3, 0, CHOOSING, 0.61, 0.62, 65.0), 1, 2)
+    lines.fresh_run_ended(FreshRun(4, 1, CHOOSING, None, None, reason="out of memory"), 2, 2)
+    assert shown(console).splitlines() == [
+        "2 fresh runs of finalists, on fresh seeds and splits.",
+        "fresh run 1 of trial 3 (choosing): val_accuracy 0.6100, 1:05  [1/2]",
+        "fresh run 2 of trial 4 (choosing) failed: out of memory  [2/2]",
+    ]
+
+
+def test_the_live_screen_says_how_many_fresh_runs_are_done():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with LiveScreen(console, ACCURACY, 30) as screen:
+        screen.search_started([trial(0, 0.4)], 1)
+        screen.finals_started(2)
+        screen.fresh_run_ended(FreshRun(0, 0, CHOOSING, 0.41, 0.42, 5.0), 1, 2)
+        plain = Console(file=io.StringIO(), width=120)
+        plain.print(screen.draw())
+    assert "Training finalists again: 1/2" in plain.file.getvalue()
+    assert "fresh run 1 of trial 0" in console.file.getvalue()
 
 
 def test_the_live_screen_shows_a_line_a_worker():
@@ -124,6 +161,7 @@ def test_the_summary_names_the_winner_the_file_and_the_next_command(console, tmp
     assert "Best val_accuracy: 0.9000 (trial 1) after 2 epochs" in text
     assert "2 complete, 1 failed" in text
     assert "Today's config: 0.4000 (trial 0)" in text
+    assert "No fresh run has confirmed it" in text
     assert "units" in text
     assert f"written to {tmp_path / 'best.json'}" in text
     assert text.rstrip().endswith("Next: truetune apply")

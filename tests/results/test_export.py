@@ -17,6 +17,9 @@ from truetune.results.export import (
     Baseline,
     BestHyperparameters,
     DataRecord,
+    EstimateRecord,
+    FinalistRecord,
+    FinalistsRecord,
     Metadata,
     ObjectiveRecord,
     load,
@@ -49,9 +52,37 @@ def metadata(**changed: Any) -> Metadata:
 VALUES = st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 HYPERPARAMETERS = st.dictionaries(st.text(), VALUES, max_size=8)
 WORDS = st.text(max_size=20)
+SCORES = st.floats(allow_nan=False, allow_infinity=False)
+ESTIMATES = st.none() | st.builds(
+    EstimateRecord, mean=SCORES, low=st.none() | SCORES, high=st.none() | SCORES, n_runs=st.integers(1, 9)
+)
+FINALISTS = st.builds(
+    FinalistsRecord,
+    runs=st.integers(1, 9),
+    confirmed=ESTIMATES,
+    today=ESTIMATES,
+    gain=ESTIMATES,
+    is_within_noise=st.booleans(),
+    recommendation=st.sampled_from(["apply", "keep today's", "unknown"]),
+    optimism=st.none() | SCORES,
+    spread=st.none() | SCORES,
+    finalists=st.lists(
+        st.builds(
+            FinalistRecord,
+            trial=st.integers(0, 10**9),
+            search_score=st.none() | SCORES,
+            scores=st.lists(SCORES, max_size=3).map(tuple),
+            mean=st.none() | SCORES,
+            low=st.none() | SCORES,
+            high=st.none() | SCORES,
+            reason=WORDS,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
 METADATA = st.builds(
     Metadata,
-    best_score=st.floats(allow_nan=False, allow_infinity=False),
+    best_score=SCORES,
     timestamp=st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)),
     objective=st.builds(ObjectiveRecord, name=WORDS, direction=st.sampled_from(["min", "max"])),
     method=WORDS,
@@ -65,9 +96,8 @@ METADATA = st.builds(
     versions=st.dictionaries(WORDS, WORDS, max_size=3),
     epochs=st.integers(1, 10**6),
     baseline=st.none()
-    | st.builds(
-        Baseline, hyperparameters=HYPERPARAMETERS, score=st.none() | st.floats(allow_nan=False, allow_infinity=False)
-    ),
+    | st.builds(Baseline, hyperparameters=HYPERPARAMETERS, score=st.none() | SCORES, confirmed=ESTIMATES),
+    finalists=st.none() | FINALISTS,
     warnings=st.lists(WORDS, max_size=2).map(tuple),
     notes=st.lists(WORDS, max_size=2).map(tuple),
 )

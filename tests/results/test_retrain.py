@@ -1,4 +1,4 @@
-"""Retraining builds the winner, and measures it on rows that it has not seen."""
+"""Retraining builds the winner, and leaves the sealed rows alone."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_saved_files_give_the_same_predictions(task, retrained, tmp_path):
 
     from truetune.results.trained_files import load_preprocessing, save
 
-    files = save(retrained, {"accuracy": 0.5}, tmp_path / "models", "emotion")
+    files = save(retrained, tmp_path / "models", "emotion")
     assert files.model.name == "emotion_model.keras"
     X = small_data(seed=1).X
     scaler = load_preprocessing(files.preprocessing, StandardScaler)[""]
@@ -235,7 +235,7 @@ def test_saved_files_give_the_same_predictions(task, retrained, tmp_path):
     np.testing.assert_allclose(got, expected, atol=1e-6)
     history = json.loads(files.history.read_text())
     assert history["hyperparameters"] == SMALL
-    assert history["test"] == {"accuracy": 0.5}
+    assert "test" not in history
     assert len(history["history"]["loss"]) == 2
     assert sorted(path.name for path in files.model.parent.iterdir()) == [
         "emotion_model.keras",
@@ -248,7 +248,7 @@ def test_preprocessing_that_is_more_than_arrays_is_not_stored(retrained, tmp_pat
     from truetune.results.trained_files import save
 
     pipeline = make_pipeline(StandardScaler()).fit(small_data().X)
-    assert save(replace(retrained, transformers={"": pipeline}), {}, tmp_path, "x").preprocessing is None
+    assert save(replace(retrained, transformers={"": pipeline}), tmp_path, "x").preprocessing is None
     assert not list(tmp_path.glob("*.npz"))
 
 
@@ -265,7 +265,7 @@ def test_a_folder_that_cannot_be_made_is_said(retrained, tmp_path):
 
     (tmp_path / "models").write_text("a file")
     with pytest.raises(StorageError, match="cannot be written"):
-        save(retrained, {}, tmp_path / "models", "emotion")
+        save(retrained, tmp_path / "models", "emotion")
 
 
 def write_config(path: Path, extra: str = "", **changes):
@@ -277,7 +277,7 @@ def write_config(path: Path, extra: str = "", **changes):
     return path
 
 
-def test_from_config_to_a_measured_model(task, tmp_path):
+def test_from_config_to_a_saved_model_with_the_seal_unbroken(task, tmp_path):
     from truetune.results.retrain import retrain_from_config
 
     config = write_config(tmp_path / "config.py", "    EPOCHS = 2")
@@ -287,7 +287,9 @@ def test_from_config_to_a_measured_model(task, tmp_path):
     assert report.sealed_by == "subject"
     assert report.n_development + report.n_test == 60
     assert report.files.model.exists()
-    assert "accuracy" in str(report)
+    assert f"The {report.n_test} test rows stay sealed (by subject)" in str(report)
+    assert [path.name for path in tmp_path.rglob("seal.json")] == ["seal.json"]
+    assert list(tmp_path.rglob("ledger.json")) == []
 
 
 def test_a_retraining_uses_the_seal_of_the_search(task, tmp_path):

@@ -12,7 +12,7 @@ from truetune.cli.options import best_option, config_option, seed_option, task_o
 from truetune.cli.trust import task_of
 
 if TYPE_CHECKING:
-    from truetune.results.verify import Training
+    from truetune.results.pairs import Training
     from truetune.task import Task
 
 NOT_IMPROVED = 5
@@ -90,7 +90,7 @@ def finish_options(command: Any) -> Any:
 @seed_option
 @reported
 def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
-    """Retrain from the config on training and validation rows, save the model, and test it on the sealed rows."""
+    """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
     from truetune.results.config_source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
@@ -106,14 +106,19 @@ def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
 @click.command()
 @finish_options
 @seed_option
-@click.option("--seeds", type=int, default=5, show_default=True, help="Pairs of trainings, at least 5.")
+@click.option(
+    "--seeds", type=int, default=7, show_default=True, help="Pairs of trainings: at least 5, 6 for a verdict."
+)
 @click.option("--require-improvement", is_flag=True, help="Exit with 5 unless the verdict is 'improved'.")
 @reported
 def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, config: Path, **chosen: Any) -> None:
-    """Train the config before and after the last apply on the same seeds and compare them on the sealed rows."""
+    """Train the config before and after the last apply on the same seeds and compare them on the sealed rows.
+
+    Each look at the sealed rows is entered into a ledger beside the study; the result of a second one is exploratory.
+    """
     from truetune.results.apply import before_values
     from truetune.results.config_source import read_config
-    from truetune.results.verify import check_pairs, verify_from_config
+    from truetune.results.verify import VerifyOptions, check_pairs, verify_from_config
     from truetune.training.tensorflow_start import start_tensorflow
 
     check_pairs(seeds)
@@ -122,7 +127,8 @@ def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, co
     task = _task(directory, chosen)
     start_tensorflow()
     click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
-    found = verify_from_config(task, config, directory, seeds=seeds, seed=seed, progress=_say_training)
+    options = VerifyOptions(seeds, seed, announce=click.echo, progress=_say_training)
+    found = verify_from_config(task, config, directory, options)
     click.echo(str(found))
     if require_improvement and found.verdict.outcome != "improved":
         raise SystemExit(NOT_IMPROVED)
@@ -130,7 +136,8 @@ def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, co
 
 def _say_training(training: Training) -> None:
     place = f"{training.done}/{training.total}"
-    click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}")
+    kept = "  (trained before the interruption)" if training.was_kept else ""
+    click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}{kept}")
 
 
 def _task(directory: Path, chosen: dict[str, Any]) -> Task:

@@ -169,6 +169,20 @@ _SEARCH = (
         show_default=True,
         help="Whose weights stay in <directory>/tuning/<study>/weights.",
     ),
+    click.option(
+        "--finalists",
+        type=int,
+        default=5,
+        show_default=True,
+        help="After the search so many of the best trials, and today's config, are trained again; 0: none.",
+    ),
+    click.option(
+        "--fresh-runs",
+        type=int,
+        default=3,
+        show_default=True,
+        help="Of each finalist, on fresh seeds and splits; as many more of the winner say how good it is.",
+    ),
     click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
     click.option(
         "--storage",

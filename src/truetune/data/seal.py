@@ -1,21 +1,24 @@
 """The test part, set aside before anything else and kept in a file beside the study.
 
-Nothing of the search sees a sealed row: `development` is all that workers get. Only `verify` and the final test of
-`train` open the seal.
+Nothing of the search sees a sealed row: `development` is all that workers get. Only `truetune verify` opens the seal,
+through the ledger (`data.ledger.open_test`), which counts how often.
 """
 
 from __future__ import annotations
 
-import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from truetune.atomic import write_atomically
 from truetune.checksum import checksum
 from truetune.data.dataset import Array, Dataset
-from truetune.data.splits import given, holdout
+from truetune.data.locked import locked
+from truetune.data.other_seals import FOLDER, refuse_sealed_rows, same_rows, same_test_part
+from truetune.data.row_hashes import row_hashes
+from truetune.data.seal_file import SealFile, damaged, read_seal_file
+from truetune.data.splits import Split, given, holdout
 from truetune.errors import StudyError
 from truetune.seeds import derive_seed
 
@@ -42,26 +45,45 @@ class Seal:
     def development(self, dataset: Dataset) -> Dataset:
         return dataset.take(self.development_rows)
 
-    def test(self, dataset: Dataset) -> Dataset:
-        return dataset.take(self.test_rows)
+    @property
+    def digest(self) -> str:
+        """The same for the same sealed rows of the same data, whatever drew them."""
+        return checksum({"fingerprint": self.fingerprint, "test_rows": self.test_rows.tolist()})
 
 
 def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTION) -> Seal:
     """The seal in `path`, made if it is not there.
 
+    Where another study in the same directory has sealed the same data, its test part is taken, whatever the seed.
+
     Raises:
-        StudyError: `path` seals other data, or is damaged.
+        StudyError: `path` seals other data, or is damaged; or these data would be tuned on rows that another study
+            in the directory has sealed.
         DataError: the data cannot be split.
+        StorageError: `path` cannot be written.
     """
     fingerprint = dataset.fingerprint()
     if path.exists():
         return read_seal(path, len(dataset), fingerprint)
-    split = given(dataset, "test") or holdout(dataset, fraction, derive_seed(seed, "test"))
-    made = Seal(split.kept, split.held, split.by, fingerprint, seed)
-    content = {"fingerprint": fingerprint, "by": split.by, "seed": seed, "test_rows": split.held.tolist()}
-    content["checksum"] = checksum(content)
-    write_atomically(path, (json.dumps(content) + "\n").encode(), make_folder=True)
-    return made
+    with _one_at_a_time(path):
+        if path.exists():  # another process was quicker
+            return read_seal(path, len(dataset), fingerprint)
+        split = same_test_part(dataset, path, fingerprint) or _new_test_part(dataset, path, seed, fraction)
+        refuse_sealed_rows(dataset.take(split.kept), path, fingerprint)
+        hashes = row_hashes(dataset.take(split.held).X)
+        SealFile(fingerprint, split.by, seed, split.held, hashes).write(path)
+    return Seal(split.kept, split.held, split.by, fingerprint, seed)
+
+
+def _new_test_part(dataset: Dataset, path: Path, seed: int, fraction: float) -> Split:
+    chosen = given(dataset, "test") or same_rows(dataset, path)
+    return chosen or holdout(dataset, fraction, derive_seed(seed, "test"))
+
+
+def _one_at_a_time(path: Path) -> AbstractContextManager[None]:
+    """Two studies that seal the same data at once must agree on one test part."""
+    folder = path.parent.parent
+    return locked(folder / "seal.lock") if folder.name == FOLDER else nullcontext()
 
 
 def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
@@ -70,30 +92,19 @@ def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
     Raises:
         StudyError: it seals other data than the `n_rows` rows with `fingerprint`, or is damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        stated = content.pop("checksum")
-        if checksum(content) != stated:
-            raise ValueError("its checksum does not fit its content")
-        test_rows = np.asarray(content["test_rows"], dtype=np.int64)
-        sealed, by, seed = str(content["fingerprint"]), str(content["by"]), int(content["seed"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StudyError(_damaged(path, str(error))) from error
-    if sealed != fingerprint:
+    stated = read_seal_file(path)
+    test_rows = stated.test_rows
+    if stated.fingerprint != fingerprint:
         raise StudyError(
-            f"The data changed: {path} seals data with fingerprint {sealed}, received {fingerprint}. "
+            f"The data changed: {path} seals data with fingerprint {stated.fingerprint}, received {fingerprint}. "
             "Use the earlier data, or start anew with --fresh (archives the study) or another --study-name."
         )
     is_test = np.zeros(n_rows, dtype=bool)
     inside = test_rows.ndim == 1 and len(test_rows) > 0 and test_rows.min() >= 0 and test_rows.max() < n_rows
     if not inside or len(np.unique(test_rows)) == n_rows:
-        raise StudyError(_damaged(path, f"its test rows are not some of the {n_rows} rows"))
+        raise StudyError(damaged(path, f"its test rows are not some of the {n_rows} rows"))
     is_test[test_rows] = True
-    return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), by, sealed, seed)
-
-
-def _damaged(path: Path, why: str) -> str:
-    return f"{path} cannot be read as a seal ({why}). Restore it from a backup, or start anew with --fresh."
+    return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), stated.by, stated.fingerprint, stated.seed)
 
 
 def split_development(development: Dataset, seed: int, fraction: float = 0.2) -> tuple[Dataset, Dataset, str]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from truetune.results.select import best_trial, count_states
 from truetune.study.events import Observer
 from truetune.task import Objective
-from truetune.trial import Trial, TrialState
+from truetune.trial import FreshRun, Trial, TrialState
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,19 @@ def ended_line(trial: Trial, objective: Objective) -> str:
     return f"trial {trial.number} {trial.state}: {objective.name} {score}, {epochs}, {duration(trial.seconds)}"
 
 
+def finals_line(n_runs: int) -> str:
+    """What begins now that the search has ended, or the first stage of the fresh runs."""
+    return f"{n_runs} fresh run{'s' if n_runs != 1 else ''} of finalists, on fresh seeds and splits."
+
+
+def fresh_line(run: FreshRun, objective: Objective) -> str:
+    """One fresh run in one line."""
+    which = f"fresh run {run.repeat + 1} of trial {run.trial} ({run.stage})"
+    if run.score is None:
+        return f"{which} failed: {run.reason}"
+    return f"{which}: {objective.name} {run.score:.4f}, {duration(run.seconds)}"
+
+
 class Counting(Observer):
     """Keeps the tally that both screens draw from."""
 
@@ -166,6 +179,12 @@ class PlainLines(Counting):
             f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
         )
 
+    def finals_started(self, n_runs: int) -> None:
+        self._print(finals_line(n_runs))
+
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        self._print(f"{fresh_line(run, self._tally.objective)}  [{done}/{total}]")
+
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -198,6 +217,14 @@ class LiveScreen(Counting):
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self._tally.end(trial, worker)
         self._console.print(ended_line(trial, self._tally.objective), markup=False, highlight=False)
+
+    def finals_started(self, n_runs: int) -> None:
+        self.note(finals_line(n_runs))
+        self._status = f"Training finalists again: 0/{n_runs} …"
+
+    def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
+        self.note(fresh_line(run, self._tally.objective))
+        self._status = f"Training finalists again: {done}/{total} …"
 
     def draw(self) -> RenderableType:
         """The live part: totals, a bar, a line a worker."""

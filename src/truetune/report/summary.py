@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from truetune.report.final_lines import final_lines
 from truetune.report.screen import scored
 from truetune.results.result import Result
 from truetune.results.select import count_states
@@ -14,7 +15,7 @@ from truetune.space import Value
 
 
 def print_summary(console: Console, result: Result, written: Path, next_command: str) -> None:
-    """Best hyperparameters, where they were written, and what to type next."""
+    """The winner, what fresh runs say of it, where it was written, and what to type next."""
     best = result.best
     if best is None or best.score is None:
         raise ValueError("print_summary needs a result with a finished trial")
@@ -22,11 +23,19 @@ def print_summary(console: Console, result: Result, written: Path, next_command:
     console.print(f"\nBest {result.objective.name}: {scored(best)} after {best.best_epoch} epochs", style="bold")
     console.print(f"Trials: {counts}", highlight=False)
     baseline = result.trials[0]
-    if baseline.number != best.number:
+    if result.final is None and baseline.number != best.number:
         console.print(f"Today's config: {scored(baseline)}", highlight=False)
+    for line in final_lines(result):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(_table(result.best_hyperparameters))
     console.print(f"Best hyperparameters written to {written}", highlight=False, soft_wrap=True)
-    console.print(f"Next: {next_command}", style="bold", highlight=False, soft_wrap=True)
+    console.print(_next(result, next_command), style="bold", highlight=False, soft_wrap=True)
+
+
+def _next(result: Result, command: str) -> str:
+    if result.final is not None and result.final.recommendation == "keep today's":
+        return f"Today's config may stay as it is: `{command}` would write the winner, and may not be worth it."
+    return f"Next: {command}"
 
 
 def _table(values: dict[str, Value]) -> Table:

@@ -76,17 +76,62 @@ class DataRecord(_Record):
     )
 
 
+class EstimateRecord(_Record):
+    """A mean over fresh runs, with its 95 % interval."""
+
+    mean: Score
+    low: Score | None = Field(default=None, description="null where no spread can be estimated, e.g. from one run")
+    high: Score | None = None
+    n_runs: int = Field(ge=1)
+
+
+class FinalistRecord(_Record):
+    """One finalist, and the fresh runs that the choice was made from."""
+
+    trial: int = Field(ge=0)
+    search_score: Score | None = Field(default=None, description="what the search said")
+    scores: tuple[Score, ...] = Field(description="of its fresh runs")
+    mean: Score | None = Field(default=None, description="of the scores; null where it is out")
+    low: Score | None = None
+    high: Score | None = None
+    reason: str = Field(default="", description="why it is out; empty while it is not")
+
+
+class FinalistsRecord(_Record):
+    """The best trials and today's configuration, trained again on fresh seeds and splits."""
+
+    runs: int = Field(ge=1, description="of each finalist, and once more of the winner and of today's configuration")
+    confirmed: EstimateRecord | None = Field(
+        default=None, description="the winner, from runs that the choice has not seen: the number to quote"
+    )
+    today: EstimateRecord | None = Field(default=None, description="today's configuration, from the same runs")
+    gain: EstimateRecord | None = Field(
+        default=None, description="what the winner is better by than today's configuration, paired; positive is better"
+    )
+    is_within_noise: bool = Field(default=False, description="whether the interval of the gain contains 0")
+    recommendation: Literal["apply", "keep today's", "unknown"]
+    optimism: Score | None = Field(
+        default=None, description="what the best epoch of a fresh run flatters it by, against the epoch chosen before"
+    )
+    spread: Score | None = Field(default=None, description="standard deviation from run to run")
+    finalists: tuple[FinalistRecord, ...] = Field(description="best first")
+
+
 class Baseline(_Record):
     """The configuration that the search started from."""
 
     hyperparameters: Hyperparameters
     score: Score | None = Field(default=None, description="of its trial; null where that did not finish")
+    confirmed: EstimateRecord | None = Field(default=None, description="from fresh runs; null where there are none")
 
 
 class Metadata(_Record):
     """Where the winner came from."""
 
-    best_score: Score = Field(description="objective of the weights that the winning trial keeps")
+    best_score: Score = Field(
+        description="what the search said: objective of the weights that the winning trial keeps; too good, as the "
+        "best of many is (see finalists.confirmed)"
+    )
     timestamp: Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))] = Field(
         default_factory=lambda: datetime.now(UTC), description="of the export, UTC"
     )
@@ -104,6 +149,7 @@ class Metadata(_Record):
     versions: dict[str, str] = Field(description="of Python and the libraries")
     epochs: int = Field(ge=1, description="epochs that the winner's weights were trained for")
     baseline: Baseline | None = None
+    finalists: FinalistsRecord | None = Field(default=None, description="null where no fresh run was made")
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     checksum: str | None = Field(

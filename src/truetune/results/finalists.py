@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
@@ -28,6 +28,10 @@ INCOMPLETE = "its fresh runs are not all there"
 Recommendation = Literal["apply", "keep today's", "unknown"]
 
 
+TRIALS_FOR_EACH = 4
+"""Trials of a search for each finalist."""
+
+
 @dataclass(frozen=True)
 class FreshTraining:
     """How finalists are trained again.
@@ -41,6 +45,10 @@ class FreshTraining:
     finalists: int = 0
     runs: int = 3
     validation_ratio: float = 0.25
+
+    def of_search(self, n_trials: int) -> FreshTraining:
+        """For a search of so many trials: training every trial of a short one again would find nothing out."""
+        return replace(self, finalists=min(self.finalists, max(1, n_trials // TRIALS_FOR_EACH)))
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,10 @@ class FinalChoice:
         """What to do; "unknown" where the runs cannot say."""
         if self.winner == TODAY:
             return "keep today's"
-        if self.gain is None or self.gain.low is None:
+        if self.gain is None:
             return "unknown"
+        if self.gain.low is None:
+            return "unknown" if self.gain.mean > 0 else "keep today's"
         return "apply" if self.gain.low > 0 else "keep today's"
 
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.errors import ExportError
+from truetune.results.finalists import TODAY, FinalChoice, Finalist, FreshTraining, choose
 from truetune.results.select import best_trial, count_states
 from truetune.space import Space, Value
 from truetune.task import Objective
-from truetune.trial import Trial
+from truetune.trial import FreshRun, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from truetune.results.export import Baseline
+    from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord
+    from truetune.results.fresh_statistics import Estimate
+
+NOT_CONFIRMED = "The score is that of the search. No fresh run has confirmed it, and the best of many is too good."
 
 PACKAGES = ("truetune", "keras-tuner", "optuna", "keras", "tensorflow", "numpy")
 
@@ -35,6 +41,8 @@ class Result:
         meta: how the study was made: method, algorithm, data, seed, ….
         best_weights: file with the winner's weights, for `load_weights` of a model built from `best_hyperparameters`;
             None where they were not kept, or are on another machine.
+        fresh: finalists trained again.
+        training: how they were; by default none is.
     """
 
     study_name: str
@@ -44,15 +52,36 @@ class Result:
     space: Space
     meta: Mapping[str, Any]
     best_weights: Path | None = None
+    fresh: tuple[FreshRun, ...] = ()
+    training: FreshTraining = field(default_factory=FreshTraining)
+
+    @cached_property
+    def final(self) -> FinalChoice | None:
+        """What the fresh runs of the finalists say; None where there are none."""
+        if not self.fresh or not self.training.finalists:
+            return None
+        return choose(self.trials, self.objective, self.training, self.fresh)
 
     @property
     def best(self) -> Trial | None:
-        """The winner; None where no trial finished."""
+        """The winner: the choice of the fresh runs where they made one, else `search_best`."""
+        winner = None if self.final is None else self.final.winner
+        return self.search_best if winner is None else self._trial(winner)
+
+    @property
+    def search_best(self) -> Trial | None:
+        """The trial with the best score of the search; None where no trial finished."""
         return best_trial(self.trials, self.objective)
+
+    def _trial(self, number: int) -> Trial | None:
+        return next((trial for trial in self.trials if trial.number == number), None)
 
     @property
     def best_score(self) -> float | None:
-        """The objective of the winner's kept weights on the validation part."""
+        """The search's score of the winner: the objective of its kept weights on the validation part.
+
+        It is too good, as the best of many is; `final.confirmed` is what fresh runs say.
+        """
         return None if self.best is None else self.best.score
 
     @property
@@ -90,40 +119,83 @@ class Result:
             versions=versions(),
             epochs=best.best_epoch,
             baseline=self._baseline(),
+            finalists=self._finalists(),
+            notes=() if self._is_confirmed else (NOT_CONFIRMED,),
         )
         BestHyperparameters(hyperparameters=self.best_hyperparameters, metadata=metadata).write(path)
         return Path(path)
+
+    @property
+    def _is_confirmed(self) -> bool:
+        return self.final is not None and self.final.confirmed is not None
 
     def _baseline(self) -> Baseline | None:
         """Trial 0: what the configuration was when the search began."""
         from truetune.results.export import Baseline
 
-        if not self.trials or self.trials[0].number != 0:
+        first = self._trial(TODAY)
+        if first is None:
             return None
-        first = self.trials[0]
-        return Baseline(hyperparameters=self.space.names(first.values), score=first.score)
+        today = None if self.final is None else self.final.today
+        names = self.space.names(first.values)
+        return Baseline(hyperparameters=names, score=first.score, confirmed=_record_of(today))
+
+    def _finalists(self) -> FinalistsRecord | None:
+        from truetune.results.export import FinalistRecord, FinalistsRecord
+
+        final = self.final
+        if final is None:
+            return None
+        return FinalistsRecord(
+            runs=self.training.runs,
+            confirmed=_record_of(final.confirmed),
+            today=_record_of(final.today),
+            gain=_record_of(final.gain),
+            is_within_noise=final.is_within_noise,
+            recommendation=final.recommendation,
+            optimism=final.optimism,
+            spread=final.spread,
+            finalists=tuple(FinalistRecord(**asdict(finalist)) for finalist in final.finalists),
+        )
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row a trial, best first: number, state, score, epochs, seconds, parameters, and every hyperparameter."""
+        """A row a trial, best first: the finalists by the bound that decides, then the others by the search's score.
+
+        Columns: number, state, search_score, fresh_score with its interval's ends low and high, seconds, epochs,
+        parameters, reason, and every hyperparameter.
+        """
         import pandas as pd
 
-        rows = [
-            {
-                "number": t.number,
-                "state": t.state.value,
-                "score": t.score,
-                "epochs": t.epochs,
-                "seconds": round(t.seconds, 2),
-                "parameters": t.parameters,
-                "reason": t.reason,
-                **self.space.names(t.values),
-            }
-            for t in self.trials
-        ]
-        frame = pd.DataFrame(rows)
-        if frame.empty:
-            return frame
-        return frame.sort_values("score", ascending=self.objective.direction == "min", ignore_index=True)
+        places = {} if self.final is None else {f.trial: f for f in self.final.finalists}
+        order = {number: place for place, number in enumerate(places)}
+        sign = -1.0 if self.objective.direction == "max" else 1.0
+
+        def rank(trial: Trial) -> tuple[int, float, int]:
+            score = math.inf if trial.score is None else sign * trial.score
+            return order.get(trial.number, len(order)), score, trial.number
+
+        return pd.DataFrame([self._row(t, places.get(t.number)) for t in sorted(self.trials, key=rank)])
+
+    def _row(self, trial: Trial, finalist: Finalist | None) -> dict[str, Any]:
+        return {
+            "number": trial.number,
+            "state": trial.state.value,
+            "search_score": trial.score,
+            "fresh_score": None if finalist is None else finalist.mean,
+            "low": None if finalist is None else finalist.low,
+            "high": None if finalist is None else finalist.high,
+            "seconds": round(trial.seconds, 2),
+            "epochs": trial.epochs,
+            "parameters": trial.parameters,
+            "reason": trial.reason or ("" if finalist is None else finalist.reason),
+            **self.space.names(trial.values),
+        }
+
+
+def _record_of(estimate: Estimate | None) -> EstimateRecord | None:
+    from truetune.results.export import EstimateRecord
+
+    return None if estimate is None else EstimateRecord(**asdict(estimate))
 
 
 def versions() -> dict[str, str]:

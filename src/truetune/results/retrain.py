@@ -1,16 +1,17 @@
-"""The winner, trained once more on all that was not sealed, and measured on what was."""
+"""The winner, trained once more on all rows that are not sealed."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from truetune.data.dataset import Dataset
+from truetune.data.dataset import Array, Dataset
 from truetune.data.seal import Seal, seal
 from truetune.errors import ConfigError, ObjectiveError, SpaceError
 from truetune.hyperparameters import HyperParameters, fixed
@@ -28,6 +29,7 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.measured import check_built, check_finite, check_steps
+from truetune.training.pooled import added, metrics_of, resampled_metrics, states_of_parts
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,12 @@ class RetrainReport:
 
     Attributes:
         files: where the model was written.
-        metrics: of the test part, as the model's `compile` names them.
-        n_development, n_test: rows trained on, rows measured on.
+        n_development, n_test: rows trained on, rows that stayed sealed.
         sealed_by: "subject", "row" or "given".
         retrained: the model itself.
     """
 
     files: TrainedFiles
-    metrics: Mapping[str, float]
     n_development: int
     n_test: int
     sealed_by: str
@@ -52,8 +52,7 @@ class RetrainReport:
     def __str__(self) -> str:
         lines = [
             f"Trained {self.retrained.epochs} epochs on {self.n_development} rows (training and validation).",
-            f"Tested on {self.n_test} sealed rows (by {self.sealed_by}):",
-            *(f"  {name}: {value:.4f}" for name, value in sorted(self.metrics.items())),
+            f"The {self.n_test} test rows stay sealed (by {self.sealed_by}); `truetune verify` opens them.",
             f"Model: {self.files.model}",
             f"History: {self.files.history}",
         ]
@@ -65,10 +64,10 @@ class RetrainReport:
 def retrain_from_config(
     task: Task, config: Path, directory: Path = Path("models"), *, seed: int = 0, epochs: int | None = None
 ) -> RetrainReport:
-    """Build what `config` says, train on all rows that are not sealed, save, and measure on the sealed ones.
+    """Build what `config` says, train on all rows that are not sealed, and save.
 
     The test part is the one that the search sealed, where `directory` holds its result for the same data; else it is
-    sealed now.
+    sealed now. It is not looked at: every look uses it up, and `truetune verify` has the better use for it.
 
     Args:
         task: gives data, builder, preprocessing and mapping.
@@ -86,22 +85,28 @@ def retrain_from_config(
     stated = config_values(task, config, directory)
     if epochs is None:
         epochs = _config_epochs(config, stated, task.epochs)
-    development, test = sealed.development(dataset), sealed.test(dataset)
+    development = sealed.development(dataset)
     retrained = train_final(task, development, active_values(task, stated), epochs, seed)
-    metrics = test_metrics(retrained, test)
-    files = save(retrained, metrics, directory, task.name)
-    return RetrainReport(files, metrics, len(development), len(test), sealed.by, retrained)
+    files = save(retrained, directory, task.name)
+    return RetrainReport(files, len(development), len(sealed.test_rows), sealed.by, retrained)
 
 
 def open_seal(task: Task, dataset: Dataset, directory: Path, seed: int) -> Seal:
     """The seal of the search whose result is in `directory`, if it was on these data; else one of the data's own."""
+    best = _of_these_data(dataset, directory)
+    return seal(dataset, seal_path(task, dataset, directory), seed if best is None else best.metadata.seed)
+
+
+def seal_path(task: Task, dataset: Dataset, directory: Path) -> Path:
+    """Where that seal is, or will be."""
+    best = _of_these_data(dataset, directory)
+    own = f"{task.study_prefix or task.name}_{dataset.fingerprint()}"
+    return directory / "tuning" / (own if best is None else best.metadata.study_name) / "seal.json"
+
+
+def _of_these_data(dataset: Dataset, directory: Path) -> BestHyperparameters | None:
     best = exported(directory)
-    fingerprint = dataset.fingerprint()
-    if best is not None and best.metadata.data.fingerprint == fingerprint:
-        name, seed = best.metadata.study_name, best.metadata.seed
-    else:
-        name = f"{task.study_prefix or task.name}_{fingerprint}"
-    return seal(dataset, directory / "tuning" / name / "seal.json", seed)
+    return best if best is not None and best.metadata.data.fingerprint == dataset.fingerprint() else None
 
 
 def exported(directory: Path) -> BestHyperparameters | None:
@@ -188,6 +193,27 @@ def test_metrics(retrained: Retrained, test: Dataset) -> dict[str, float]:
     x, y = (dict(part) if isinstance(part, Mapping) else part for part in (rows.X, rows.y))
     logs = retrained.model.evaluate(x, y, verbose=0, return_dict=True)
     return {name: float(value) for name, value in logs.items()}
+
+
+def resampled_test_metrics(
+    retrained: Retrained, test: Dataset, parts: Sequence[Array], counts: Array, whole: Mapping[str, float]
+) -> dict[str, Array] | None:
+    """Every metric over parts of the test rows drawn with replacement; None where they cannot be added up.
+
+    Args:
+        retrained: its model, evaluated once.
+        test: rows that it has not seen.
+        parts: row numbers of each part; together all rows.
+        counts: how often each part is in each draw, shape (n_draws, n_parts).
+        whole: the metrics on all rows; what the parts add up to must agree, or a metric of the user's own keeps
+            something that cannot be added.
+    """
+    rows = retrained.transform(test)[0]
+    states = states_of_parts(retrained.model, rows, parts)
+    sums = metrics_of(retrained.model, added(states))
+    if not all(math.isclose(sums[name], value, rel_tol=1e-5, abs_tol=1e-7) for name, value in whole.items()):
+        return None
+    return resampled_metrics(retrained.model, states, counts)
 
 
 test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test

@@ -53,7 +53,7 @@ class TrainedFiles:
 
     Attributes:
         model: Keras' own format.
-        history: JSON: hyperparameters, epochs, seed, logged values per epoch, test metrics.
+        history: JSON: hyperparameters, epochs, seed, logged values per epoch.
         preprocessing: NumPy archive of the fitted parameters, e.g. mean and scale of every feature; None where the
             task has no preprocessing, or one whose fitted state is more than arrays.
     """
@@ -63,7 +63,7 @@ class TrainedFiles:
     preprocessing: Path | None
 
 
-def save(retrained: Retrained, metrics: Mapping[str, float], directory: Path, name: str) -> TrainedFiles:
+def save(retrained: Retrained, directory: Path, name: str) -> TrainedFiles:
     """Write `<name>_model.keras`, `<name>_model_history.json` and `<name>_model_preprocessing.npz`, each atomically.
 
     Raises:
@@ -76,7 +76,7 @@ def save(retrained: Retrained, metrics: Mapping[str, float], directory: Path, na
         _save_model(retrained.model, model)
     except OSError as error:
         raise storage_error(model, error) from error
-    write_atomically(history, _history(retrained, metrics))
+    write_atomically(history, _history(retrained))
     return TrainedFiles(model, history, _save_preprocessing(retrained, directory / f"{name}_model_preprocessing.npz"))
 
 
@@ -89,14 +89,13 @@ def _save_model(model: Any, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _history(retrained: Retrained, metrics: Mapping[str, float]) -> bytes:
+def _history(retrained: Retrained) -> bytes:
     content = {
         "hyperparameters": dict(retrained.values),
         "epochs": retrained.epochs,
         "seed": retrained.seed,
         "n_rows": retrained.n_rows,
         "history": retrained.history,
-        "test": dict(metrics),
     }
     return (json.dumps(content, indent=2) + "\n").encode()
 

@@ -3,70 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from truetune.checksum import checksum
+from truetune.data.clusters import Clusters, clusters_of
 from truetune.data.dataset import Dataset
 from truetune.errors import InputError
-from truetune.results.verdict import Verdict, compare
+from truetune.results.bootstrap import Resampled
+from truetune.results.kept_trainings import FOLDER, KeptTrainings, Measured, source_digest
+from truetune.results.pairs import Pairs, Training
+from truetune.results.power import Design, foresee
+from truetune.results.verdict import compare
+from truetune.results.verification import Candidate, Verification
 from truetune.seeds import derive_seed
-from truetune.space import Value
 from truetune.task import Task
 
+if TYPE_CHECKING:
+    from truetune.data.seal import Seal
+
 LEAST_PAIRS = 5
-
-Side = Literal["before", "after"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Hyperparameters by name, and the epochs to train them."""
-
-    values: Mapping[str, Value]
-    epochs: int
+PAIRS = 7
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training of a verification, as `progress` hears of it when it ends.
+class VerifyOptions:
+    """How to verify.
 
     Attributes:
-        done, total: trainings ended and in all.
-        side: "before" or "after".
-        seed: it was trained with.
-        score: the metric on the test part.
+        seeds: number of pairs, at least 5; fewer than 6 cannot end in a verdict.
+        seed: the seeds of the pairs, and the draws of the bootstrap, are derived from it.
+        score: about what the metric will be, for the foresight; None where nothing is known.
+        spread: standard deviation of the metric from training to training; None where nothing is known.
+        announce: hears, before anything is trained, what the verification can find.
+        progress: called after each training.
     """
 
-    done: int
-    total: int
-    side: Side
-    seed: int
-    score: float
+    seeds: int = PAIRS
+    seed: int = 0
+    score: float | None = None
+    spread: float | None = None
+    announce: Callable[[str], None] | None = field(default=None, compare=False)
+    progress: Callable[[Training], None] | None = field(default=None, compare=False)
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """The seeds of the pairs; a larger number of seeds begins with the same ones."""
+        return tuple(derive_seed(self.seed, "verify", i) for i in range(self.seeds))
 
 
-@dataclass(frozen=True)
-class Verification:
-    """What a verification measured.
+def verify_from_config(
+    task: Task, config: Path, directory: Path = Path("models"), options: VerifyOptions | None = None
+) -> Verification:
+    """Compare `config` as it is with what it was before the last apply, on the test part that the search sealed.
 
-    Attributes:
-        verdict: the paired comparison.
-        metric: name of what was measured on the test part.
-        before, after: scores, element i of both from `seeds[i]`.
-        seeds: of the trainings.
-        n_development, n_test: rows trained on, rows measured on.
+    Args:
+        task: gives data, builder, preprocessing, metric and mapping.
+        config: the config file; read as source, its backup too.
+        directory: where the search wrote.
+        options: None takes the defaults; a score that is not given is taken from the exported winner.
+
+    Raises:
+        ConfigError: nothing was applied to `config`, so there is no "before".
+        As `verify_result`.
     """
+    from truetune.results.apply import before_values
+    from truetune.results.retrain import active_values, config_values, exported, open_seal, seal_path
 
-    verdict: Verdict
-    metric: str
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-    seeds: tuple[int, ...]
-    n_development: int
-    n_test: int
+    options = options or VerifyOptions()
+    check_pairs(options.seeds)
+    dataset = task.load()
+    open_seal(task, dataset, directory, options.seed)
+    now = config_values(task, config, directory)
+    then = before_values(config, task.mapping)
+    before, after = (
+        Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
+    )
+    best = exported(directory)
+    if options.score is None and best is not None and best.metadata.objective.name == task.objective.name:
+        options = replace(options, score=best.metadata.best_score)
+    path = seal_path(task, dataset, directory)
+    return verify_result(replace(task, data=dataset), before, after, path, options)
 
-    def __str__(self) -> str:
-        return f"{self.metric} on {self.n_test} sealed test rows\n{self.verdict}"
+
+def verify_result(
+    task: Task, before: Candidate, after: Candidate, seal_path: Path, options: VerifyOptions | None = None
+) -> Verification:
+    """Compare two candidates on the test part that `seal_path` seals, and enter that into its ledger.
+
+    Trainings are kept beside the seal as they end: an interrupted verification that is run again goes on where it was,
+    as the same read of the test part.
+
+    Args:
+        task: gives data, builder, preprocessing and metric.
+        before, after: what to compare.
+        seal_path: the study's `seal.json`; made where it is missing.
+        options: None takes the defaults.
+
+    Raises:
+        InputError: fewer than 5 pairs, values that the builder refuses, or a metric that is not measured.
+        StudyError: the seal or the ledger is damaged, or of other data.
+        TruetuneError: a training diverged; it has no score, so there is no verdict.
+    """
+    from truetune.data.ledger import Read, note_outcome, open_test
+    from truetune.data.seal import seal
+
+    options = options or VerifyOptions()
+    check_pairs(options.seeds)
+    dataset = task.load()
+    sealed = seal(dataset, seal_path, options.seed)
+    asked = Read("verify", before.digest, after.digest, options.drawn)
+    opened = open_test(sealed, dataset, seal_path, asked)
+    kept = KeptTrainings(seal_path.parent / FOLDER, _common(task, sealed))
+    found = verify(task, sealed.development(dataset), opened.rows, before, after, options, kept)
+    note_outcome(seal_path, opened.read, found.verdict.outcome)
+    return replace(found, n_earlier_reads=opened.n_earlier)
 
 
 def verify(
@@ -75,10 +129,8 @@ def verify(
     test: Dataset,
     before: Candidate,
     after: Candidate,
-    *,
-    seeds: int = LEAST_PAIRS,
-    seed: int = 0,
-    progress: Callable[[Training], None] | None = None,
+    options: VerifyOptions | None = None,
+    kept: KeptTrainings | None = None,
 ) -> Verification:
     """Train both candidates on all development rows, once per seed, and compare them on the test part.
 
@@ -89,67 +141,32 @@ def verify(
         development: rows that are not sealed.
         test: the sealed rows; read here.
         before, after: what to compare.
-        seeds: number of pairs, at least 5.
-        seed: the seeds of the pairs are derived from it.
-        progress: called after each training.
+        options: None takes the defaults.
+        kept: trainings that were done already; None keeps none.
 
     Raises:
-        InputError: fewer than 5 pairs, values that the builder refuses, or a metric that is not measured.
-        TruetuneError: a training diverged; it has no score, so there is no verdict.
+        As `verify_result`, but for the seal.
     """
-    check_pairs(seeds)
-    drawn = tuple(derive_seed(seed, "verify", i) for i in range(seeds))
-    candidates: dict[Side, Candidate] = {"before": before, "after": after}
-    scores: dict[Side, list[float]] = {"before": [], "after": []}
-    for number, pair_seed in enumerate(drawn):
-        for place, (side, candidate) in enumerate(candidates.items(), start=1):
-            score = train_and_score(task, development, test, candidate, pair_seed)
-            scores[side].append(score)
-            if progress is not None:
-                progress(Training(2 * number + place, 2 * seeds, side, pair_seed, score))
+    options = options or VerifyOptions()
+    check_pairs(options.seeds)
+    clusters = clusters_of(test, options.seed)
+    metric = task.objective.name.removeprefix("val_")
+    if options.announce is not None:
+        options.announce(foresee(_design(metric, test, clusters, options)))
+    pairs = Pairs(task, development, test, clusters, kept or KeptTrainings(None, {}), options.seed)
+    first, second = pairs.train(before, after, options.drawn, options.progress)
+    resampled, notes = _resampled(metric, first, second, clusters, options.seed)
+    scores = [[measured.metrics[metric] for measured in side] for side in (first, second)]
     return Verification(
-        verdict=compare(scores["before"], scores["after"], task.objective.direction),
-        metric=task.objective.name.removeprefix("val_"),
-        before=tuple(scores["before"]),
-        after=tuple(scores["after"]),
-        seeds=drawn,
+        verdict=compare(scores[0], scores[1], task.objective.direction, resampled=resampled),
+        metric=metric,
+        seeds=options.drawn,
+        metrics_before=tuple(m.metrics for m in first),
+        metrics_after=tuple(m.metrics for m in second),
         n_development=len(development),
         n_test=len(test),
+        notes=notes,
     )
-
-
-def verify_from_config(
-    task: Task,
-    config: Path,
-    directory: Path = Path("models"),
-    *,
-    seeds: int = LEAST_PAIRS,
-    seed: int = 0,
-    progress: Callable[[Training], None] | None = None,
-) -> Verification:
-    """Compare `config` as it is with what it was before the last apply, on the test part that the search sealed.
-
-    Args:
-        task: gives data, builder, preprocessing, metric and mapping.
-        config: the config file; read as source, its backup too.
-        directory: where the search wrote.
-        seeds, seed, progress: as for `verify`.
-
-    Raises:
-        ConfigError: nothing was applied to `config`, so there is no "before".
-    """
-    from truetune.results.apply import before_values
-    from truetune.results.retrain import active_values, config_values, open_seal
-
-    dataset = task.load()
-    sealed = open_seal(task, dataset, directory, seed)
-    now = config_values(task, config, directory)
-    then = before_values(config, task.mapping)
-    before, after = (
-        Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
-    )
-    development, test = sealed.development(dataset), sealed.test(dataset)
-    return verify(task, development, test, before, after, seeds=seeds, seed=seed, progress=progress)
 
 
 def check_pairs(seeds: int) -> None:
@@ -158,12 +175,38 @@ def check_pairs(seeds: int) -> None:
         raise InputError(f"{seeds} seeds were given. Expected at least {LEAST_PAIRS} pairs; fewer show nothing.")
 
 
-def train_and_score(task: Task, development: Dataset, test: Dataset, candidate: Candidate, seed: int) -> float:
-    """The metric on `test` of one training; the model is forgotten."""
-    from truetune.results.retrain import metric_of, release, test_metrics, train_final
+def _resampled(
+    metric: str, before: list[Measured], after: list[Measured], clusters: Clusters, seed: int
+) -> tuple[Resampled | None, tuple[str, ...]]:
+    """The metric on drawn clusters, where every training has it; else why not."""
+    if len(clusters) < 2:
+        return None, ("One test row: the interval covers the chance in training alone.",)
+    drawn = [[(m.resampled or {}).get(metric) for m in side] for side in (before, after)]
+    if any(values is None or not np.isfinite(values).all() for side in drawn for values in side):
+        return None, (
+            f"{metric} of all test rows does not follow from what it counts on parts of them, so the interval covers "
+            "the chance in training alone, not the choice of test rows.",
+        )
+    first, second = (np.stack([np.asarray(values) for values in side]) for side in drawn)
+    notes: tuple[str, ...] = ()
+    if clusters.by != "subjects":
+        notes = (f"Test rows were drawn in {len(clusters)} random blocks, as if they were unrelated.",)
+    return Resampled(first, second, len(clusters), clusters.by, seed), notes
 
-    try:
-        retrained = train_final(task, development, candidate.values, candidate.epochs, seed)
-        return metric_of(task, test_metrics(retrained, test))
-    finally:
-        release()
+
+def _design(metric: str, test: Dataset, clusters: Clusters, options: VerifyOptions) -> Design:
+    n_subjects = len(clusters) if clusters.by == "subjects" else None
+    return Design(metric, options.seeds, len(test), n_subjects, options.score, options.spread)
+
+
+def _common(task: Task, sealed: Seal) -> Mapping[str, Any]:
+    """What a kept training depends on besides its candidate and seed."""
+    from truetune.results.result import versions
+
+    return {
+        "task": task.name,
+        "builder": source_digest(task.hypermodel),
+        "preprocessing": source_digest(task.preprocessing) if task.preprocessing is not None else "",
+        "test_part": sealed.digest,
+        "versions": checksum(versions()),
+    }

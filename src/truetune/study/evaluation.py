@@ -33,15 +33,22 @@ class Evaluation:
     def asked(self, request: Request) -> Request:
         """`request` with what a worker must know of the folds.
 
-        A checkpoint holds one model, and several folds have several: a promoted trial starts from its beginning.
+        A checkpoint holds one model, and several folds have several: a promoted trial starts from its beginning. Which
+        epoch is scored, several folds decide among themselves.
         """
-        if self.reshuffle:
+        if self.reshuffle and request.split_seed is None:
             request = replace(request, split_seed=derive_seed(self.seed, "reshuffle", request.number))
         if self.n_folds == 1:
             return request
         schedule = replace(request.schedule, initial_epoch=0)
         return replace(
-            request, steps_per_fold=self.steps_per_fold, load_from=None, schedule=schedule, keep=False, weights=None
+            request,
+            steps_per_fold=self.steps_per_fold,
+            load_from=None,
+            schedule=schedule,
+            keep=False,
+            weights=None,
+            score_epoch=None,
         )
 
 

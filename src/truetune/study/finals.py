@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Limits
+from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
 from truetune.study.store import Store
 from truetune.training import protocol
@@ -54,6 +55,7 @@ class Finals:
         seed: the study's; seeds and splits of the runs are derived from it.
         limits: how long a run may take, and how often one whose worker died is trained again.
         observer: hears what happens.
+        evaluation: in how many folds a run is trained; None is one.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Finals:
         seed: int,
         limits: Limits,
         observer: Observer,
+        evaluation: Evaluation | None = None,
     ) -> None:
+        self._evaluation = evaluation or Evaluation()
         self._store, self._space, self._missing = store, space, missing
         self._trials = {trial.number: trial for trial in trials}
         self._seed, self._observer, self.limits = seed, observer, limits
@@ -102,7 +106,7 @@ class Finals:
         planned = running.planned
         trial = self._trials[planned.trial]
         path = ("fresh", planned.stage, planned.repeat)
-        return protocol.Request(
+        request = protocol.Request(
             number=trial.number,
             seed=derive_seed(self._seed, *path, "training"),
             schedule=Schedule(epochs=trial.schedule.epochs),
@@ -110,6 +114,7 @@ class Finals:
             # A pruned trial was not trained long enough to choose an epoch.
             score_epoch=trial.best_epoch if trial.state is TrialState.COMPLETE else None,
         )
+        return self._evaluation.asked(request)
 
     def answer(self, running: RunningFinal, hyperparameter: Hyperparameter) -> Value:
         """The value that the trial had.

@@ -134,19 +134,27 @@ def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> prot
 
 def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: FoldSource) -> None:
     """Train one trial after the other in this process, where a debugger can stop in the builder."""
-    from truetune.training.worker import run_request
-
     while not lifecycle.is_over:
         running = lifecycle.next(worker=0)
         if running is not None:
-            ended = run_request(task, folds, lifecycle.request(running), _DirectHost(lifecycle, running))
-            assert isinstance(ended, protocol.Ended)
-            lifecycle.ended(running, ended.outcome)
+            outcome = trained(task, folds, lifecycle.request(running), _DirectHost(lifecycle, running))
+            lifecycle.ended(running, outcome)
         elif lifecycle.waits_for_others:
             time.sleep(WAIT_SECONDS)
         else:
             break
     lifecycle.close_paused()
+
+
+def trained(
+    task: protocol.TrainingTask, folds: FoldSource, request: protocol.Request, host: protocol.Host
+) -> protocol.Outcome | None:
+    """Train what is asked, in this process."""
+    from truetune.training.worker import run_request
+
+    ended = run_request(task, folds, request, host)
+    assert isinstance(ended, protocol.Ended)
+    return ended.outcome
 
 
 class _DirectHost(protocol.Host):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from truetune.data.protocols import Protocol
 from truetune.errors import InputError
@@ -47,7 +48,8 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
-        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`.
+        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`, or a splitter of scikit-learn's such as
+            `GroupKFold(5)`.
         folds: of protocol "k-fold".
         reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
@@ -58,6 +60,9 @@ class SearchOptions:
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
         lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
+        finalists: after the search so many of the best trials (at most one in four), and today's config, are trained
+            again; 0 trains none.
+        fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
     method: str = "optuna"
@@ -70,7 +75,7 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
-    protocol: str = "holdout"
+    protocol: Any = "holdout"
     folds: int = 5
     reshuffle: bool = False
     grid_points: int | None = None
@@ -85,6 +90,8 @@ class SearchOptions:
     worker_memory: int | str | None = None
     max_parameters: int | None = None
     keep: str = "best"
+    finalists: int = 5
+    fresh_runs: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory))
@@ -116,6 +123,10 @@ class SearchOptions:
             )
         if self.max_retries < 0:
             raise InputError(f"max_retries={self.max_retries} was given. Expected 0 or more.")
+        if self.finalists < 0:
+            raise InputError(f"finalists={self.finalists} was given. Expected 0 or more.")
+        if self.fresh_runs < 1:
+            raise InputError(f"fresh_runs={self.fresh_runs} was given. Expected at least 1 (better 3).")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None:
@@ -124,7 +135,7 @@ class SearchOptions:
     @property
     def evaluation_protocol(self) -> Protocol:
         """How trials are evaluated."""
-        return Protocol(self.protocol, self.folds, self.reshuffle)
+        return Protocol.of(self.protocol, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:

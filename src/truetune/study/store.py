@@ -24,40 +24,17 @@ from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.database import Patience, open_storage, reading, storage_errors
 from truetune.study.owner import Owner
-from truetune.study.record import ATTEMPT, LostTrial, Record
+from truetune.study.record import ATTEMPT, Record
 from truetune.study.storage_url import without_password
-from truetune.trial import FreshRun, Schedule, Trial, TrialState
-
-__all__ = ["LostTrial", "Store", "study_exists"]
+from truetune.study.trial_attributes import STATES, attributes_of, checksum_of, from_optuna
+from truetune.trial import FreshRun, Trial
 
 Result = TypeVar("Result")
-
-STATES = {
-    TrialState.RUNNING: OptunaState.RUNNING,
-    TrialState.PAUSED: OptunaState.WAITING,
-    TrialState.COMPLETE: OptunaState.COMPLETE,
-    TrialState.PRUNED: OptunaState.PRUNED,
-    TrialState.FAILED: OptunaState.FAIL,
-}
-_FROM_OPTUNA = {theirs: ours for ours, theirs in STATES.items()}
 
 _META = "truetune"
 _CHECKSUM = "checksum"
 _DISCOVERED = "truetune:discovered:"
 _FRESH = "truetune:fresh:"
-_FIELDS = (
-    "seed",
-    "epochs",
-    "best_epoch",
-    "seconds",
-    "parameters",
-    "reason",
-    "cause",
-    "thawed_at",
-    "fold_scores",
-    "metrics",
-)
-_READ = (*_FIELDS, "attempt", "owner")
 
 
 class Store:
@@ -217,8 +194,8 @@ class Store:
     def _checked(self, frozen: FrozenTrial) -> Trial:
         """Raises StudyError when an ended trial is not what was written."""
         try:
-            trial = _from_optuna(frozen)
-            if not trial.state.is_finished or _checksum(trial, frozen.user_attrs) == frozen.user_attrs[_CHECKSUM]:
+            trial = from_optuna(frozen)
+            if not trial.state.is_finished or checksum_of(trial, frozen.user_attrs) == frozen.user_attrs[_CHECKSUM]:
                 return trial
         except (KeyError, TypeError, ValueError):
             pass
@@ -296,7 +273,7 @@ class Store:
             self._claim_number(trial.number)
         distributions = {key: natural_distribution(space[key]) for key in trial.values}
         params = {k: (d.to_internal_repr(trial.values[k]), d) for k, d in distributions.items()}
-        attributes = {**_attributes(trial), "hyperparameters": space.names(trial.values)}
+        attributes = {**attributes_of(trial), "hyperparameters": space.names(trial.values)}
         self._do(lambda: self._record.start(self._ids[trial.number], params, attributes))
 
     def _claim_number(self, number: int) -> None:
@@ -324,11 +301,11 @@ class Store:
             LostTrial: it is not ours any more.
         """
         attributes = {
-            **_attributes(trial),
+            **attributes_of(trial),
             "hyperparameters": space.names(trial.values),
             "history": self._history(trial.number) if history is None else dict(history),
         }
-        attributes[_CHECKSUM] = _checksum(trial, {ATTEMPT: trial.attempt, **attributes})
+        attributes[_CHECKSUM] = checksum_of(trial, {ATTEMPT: trial.attempt, **attributes})
         state = STATES[trial.state]
         self._do(lambda: self._record.finish(self._ids[trial.number], state, trial.score, trial.reports, attributes))
         self._mine.discard(trial.number)
@@ -425,38 +402,3 @@ def study_exists(url: str, name: str) -> bool:
             return name in {study.study_name for study in storage.get_all_studies()}
     finally:
         storage.engine.dispose()
-
-
-def _attributes(trial: Trial) -> dict[str, Any]:
-    fields = {name: getattr(trial, name) for name in _FIELDS}
-    return {**fields, "fold_scores": list(trial.fold_scores), "schedule": asdict(trial.schedule)}
-
-
-def _checksum(trial: Trial, attributes: Mapping[str, Any]) -> str:
-    """Of all that an ended trial says."""
-    names = (*_FIELDS, ATTEMPT, "schedule", "hyperparameters", "history")
-    return checksum(
-        {
-            "number": trial.number,
-            "state": str(trial.state),
-            "values": trial.values,
-            "score": trial.score,
-            "reports": trial.reports,
-            **{name: attributes[name] for name in names},
-        }
-    )
-
-
-def _from_optuna(frozen: FrozenTrial) -> Trial:
-    attributes = frozen.user_attrs
-    known = {name: attributes[name] for name in _READ if name in attributes}
-    known["fold_scores"] = tuple(known.get("fold_scores", ()))
-    return Trial(
-        number=frozen.number,
-        state=_FROM_OPTUNA[frozen.state],
-        values=dict(frozen.params),
-        score=frozen.values[0] if frozen.values else None,
-        reports=dict(frozen.intermediate_values),
-        schedule=Schedule(**attributes.get("schedule", {})),
-        **known,
-    )

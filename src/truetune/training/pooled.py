@@ -10,14 +10,19 @@ same, whatever its size, already within one part. The loss of all heads together
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
-from truetune.data.dataset import Array
+from truetune.data.dataset import Array, Arrays, Dataset, named
 
 State = list[Array]
+
+ROWS_AT_ONCE = 256
+"""Of an evaluation; bounds its memory."""
 
 
 def metric_state(model: Any) -> State:
@@ -35,3 +40,59 @@ def metrics_of(model: Any, state: State) -> dict[str, float]:
     for variable, value in zip(model.metrics_variables, state, strict=True):
         variable.assign(value.astype(variable.dtype))
     return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def states_of_parts(model: Any, rows: Dataset, parts: Sequence[Array]) -> list[State]:
+    """What the metrics count on each of `parts`, which are row numbers of `rows`.
+
+    The model is evaluated batch by batch without the set-up of an `evaluate`, which takes fifty times as long as a
+    small part itself.
+    """
+    x, y = _in_keras_precision(rows.X), _in_keras_precision(rows.y)
+    states = []
+    for part in parts:
+        model.reset_metrics()
+        for start in range(0, len(part), ROWS_AT_ONCE):
+            chosen = part[start : start + ROWS_AT_ONCE]
+            model.test_on_batch(_rows(x, chosen), _rows(y, chosen))
+        states.append(metric_state(model))
+    return states
+
+
+def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dict[str, Array]:
+    """Every metric that is one number, over parts drawn with replacement.
+
+    Args:
+        model: compiled, and evaluated once.
+        states: of each part.
+        counts: how often each part is in each draw, shape (n_draws, n_parts).
+
+    Returns:
+        By name, shape (n_draws,).
+    """
+    variables = model.metrics_variables
+    sums = [np.tensordot(counts, np.stack(parts).astype(np.float64), 1) for parts in zip(*states, strict=True)]
+
+    def metrics(values: Any) -> Any:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return model.get_metrics_result()
+
+    drawn = [tf.cast(total, variable.dtype) for total, variable in zip(sums, variables, strict=True)]
+    found = tf.function(lambda states: tf.vectorized_map(metrics, states))(drawn)
+    return {name: np.asarray(values, np.float64) for name, values in found.items() if _is_one_number(values)}
+
+
+def _is_one_number(values: Any) -> bool:
+    return not isinstance(values, Mapping) and values.shape.rank == 1
+
+
+def _in_keras_precision(arrays: Arrays) -> dict[str, Array]:
+    return {
+        name: values.astype(keras.backend.floatx()) if np.issubdtype(values.dtype, np.floating) else values
+        for name, values in named(arrays).items()
+    }
+
+
+def _rows(arrays: Mapping[str, Array], chosen: Array) -> Any:
+    taken = {name: values[chosen] for name, values in arrays.items()}
+    return taken[""] if list(taken) == [""] else taken
