@@ -35,7 +35,7 @@ def starting_config() -> str:
 
 
 def main() -> None:
-    dataset = extract(dummy_recordings(subjects=10, trials_per_class=6))
+    dataset = extract(dummy_recordings(subjects=30, trials_per_class=2))
     task = task_for(dataset, epochs=6)
     with tempfile.TemporaryDirectory() as folder:
         models, config = Path(folder) / "models", Path(folder) / "config.py"
@@ -51,10 +51,10 @@ def main() -> None:
 
         start_tensorflow()
         from truetune.results.retrain import retrain_from_config
-        from truetune.results.verify import verify_from_config
+        from truetune.results.verify import VerifyOptions, verify_from_config
 
         print(retrain_from_config(task, config, models))
-        print(verify_from_config(task, config, models))
+        print(verify_from_config(task, config, models, VerifyOptions(announce=print)))
 
 
 if __name__ == "__main__":

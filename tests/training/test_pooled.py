@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from truetune.data.dataset import Dataset
 from truetune.metrics import (
     BinaryDice,
     BinaryJaccard,
@@ -15,7 +16,7 @@ from truetune.metrics import (
     UnweightedAverageRecall,
     WorstGroupAccuracy,
 )
-from truetune.training.pooled import added, metric_state, metrics_of
+from truetune.training.pooled import added, metric_state, metrics_of, resampled_metrics, states_of_parts
 
 pytestmark = pytest.mark.tensorflow
 
@@ -188,3 +189,45 @@ def test_counts_that_float32_cannot_hold_are_added_exactly():
     large = [values + 2**24 if i in counted else values for i, values in enumerate(state)]
     metrics_of(model, added([large, state, state]))
     assert [metric_state(model)[i].tolist() for i in counted] == [[2**24, 2**24 + 12]] * 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_drawn_parts_have_the_metrics_of_their_rows(case):
+    scores, y, loss, metrics = CASES[case]
+    model = identity(scores.shape[1])
+    model.compile("sgd", loss, metrics=[make() for make in metrics])
+    rows = parts(3, (10, 25, 25))
+    states = states_of_parts(model, Dataset(scores, y), rows)
+    counts = np.array([[1, 1, 1], [0, 2, 1], [3, 0, 0]])
+    drawn = resampled_metrics(model, states, counts)
+    assert len(drawn) == len(metrics) + 1
+    for draw, chosen in enumerate(([0, 1, 2], [1, 1, 2], [0, 0, 0])):
+        together = np.concatenate([rows[part] for part in chosen])
+        whole = model.evaluate(scores[together], y[together], verbose=0, return_dict=True)
+        assert {name: values[draw] for name, values in drawn.items()} == pytest.approx(whole, abs=1e-5)
+
+
+def test_drawn_parts_of_several_heads():
+    model, y = two_heads()
+    rows = parts(3, (20, 40))
+    drawn = resampled_metrics(model, states_of_parts(model, Dataset(SCORES, y), rows), np.array([[1, 1], [0, 2]]))
+    whole = model.evaluate(SCORES, y, batch_size=ROWS, verbose=0, return_dict=True)
+    assert drawn["left_uar"][0] == pytest.approx(whole["left_uar"], abs=1e-6)
+    assert drawn["right_accuracy"][1] == pytest.approx(np.mean(SCORES.argmax(1) == y["right"], where=_in(rows[1])))
+
+
+def _in(rows):
+    chosen = np.zeros(ROWS, dtype=bool)
+    chosen[rows] = True
+    return chosen
+
+
+def test_a_part_larger_than_a_step_is_counted_whole():
+    from truetune.training.pooled import ROWS_AT_ONCE
+
+    n_rows = 2 * ROWS_AT_ONCE + 3
+    model = identity(1)
+    model.compile("sgd", "mse", metrics=["mae"])
+    y = np.arange(n_rows, dtype="float64")
+    (state,) = states_of_parts(model, Dataset(np.zeros((n_rows, 1)), y), [np.arange(n_rows)])
+    assert metrics_of(model, state)["mae"] == pytest.approx(y.mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
@@ -69,7 +70,9 @@ def _drawn(splitter: Any, dataset: Dataset, seed: int, name: str) -> list[tuple[
     if getattr(own, "random_state", seed) is None:
         own.random_state = seed
     try:
-        parts = list(own.split(next(iter(named(dataset.X).values())), dataset.labels, dataset.groups))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # rare classes and ignored groups, which we look at ourselves
+            parts = list(own.split(next(iter(named(dataset.X).values())), dataset.labels, dataset.groups))
     except (TypeError, ValueError) as error:
         raise DataError(
             f"The splitter {name} cannot split {len(dataset)} rows {_with_groups(dataset)}: {error} Use another "

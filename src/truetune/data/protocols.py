@@ -22,7 +22,7 @@ class Fold:
     Attributes:
         name: "1 of 5", or the group that is left out.
         train, validation: row numbers within the development rows, ascending and disjoint.
-        by: what was kept together, such as "subject"; "row", or "given" where the user had split already.
+        by: what was kept together, as `Split.by`.
     """
 
     name: str

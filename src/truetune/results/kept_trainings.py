@@ -24,11 +24,11 @@ class Measured:
 
     Attributes:
         metrics: on all test rows, by the names of `compile`, and the loss.
-        resampled: the same on drawn test clusters, shape (n_draws,) each; None where the metrics cannot be added up.
+        resampled: those that can be added up, on drawn test clusters, shape (n_draws,) each.
     """
 
     metrics: Mapping[str, float]
-    resampled: Mapping[str, Array] | None = None
+    resampled: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class KeptTrainings:
             stated = content.pop("checksum")
             if checksum(content) != stated:
                 return None
-            drawn = content["resampled"]
-            resampled = None if drawn is None else {name: np.asarray(values) for name, values in drawn.items()}
+            resampled = {name: np.asarray(values) for name, values in content["resampled"].items()}
             return Measured(content["metrics"], resampled)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
@@ -62,11 +61,10 @@ class KeptTrainings:
         """Raises StorageError."""
         if self.folder is None:
             return
-        drawn = measured.resampled
         content: dict[str, Any] = {
             "key": {**self.common, **key},
             "metrics": dict(measured.metrics),
-            "resampled": None if drawn is None else {name: values.tolist() for name, values in drawn.items()},
+            "resampled": {name: values.tolist() for name, values in measured.resampled.items()},
         }
         content["checksum"] = checksum(content)
         write_atomically(self._path(key), (json.dumps(content) + "\n").encode(), make_folder=True)
@@ -78,7 +76,7 @@ class KeptTrainings:
 
 def source_digest(hypermodel: Any) -> str:
     """Of a builder's name and the file it is written in: who edits it gets other trainings. Empty without a file."""
-    code = hypermodel if inspect.isroutine(hypermodel) else type(hypermodel)
+    code = hypermodel if inspect.isroutine(hypermodel) or inspect.isclass(hypermodel) else type(hypermodel)
     try:
         file = inspect.getsourcefile(inspect.unwrap(code))
         return "" if file is None else checksum({"name": str(code), "source": Path(file).read_text(encoding="utf-8")})

@@ -31,7 +31,7 @@ ASSUMED_SCORE = 0.5
 ASSUMED_CORRELATION = 0.05
 """Of two rows of one subject, in being right or wrong."""
 
-SHARES = ("accuracy", "acc", "uar", "auc", "precision", "recall", "f1", "f1_score")
+SHARES = ("accuracy", "acc", "uar", "auc", "precision", "recall", "f1", "f1_score", "jaccard", "dice")
 """Metrics between 0 and 1, by the end of their names."""
 
 

@@ -24,6 +24,7 @@ from truetune.task import Task
 
 if TYPE_CHECKING:
     from truetune.data.seal import Seal
+    from truetune.results.export import BestHyperparameters
 
 LEAST_PAIRS = 5
 PAIRS = 7
@@ -64,7 +65,7 @@ def verify_from_config(
         task: gives data, builder, preprocessing, metric and mapping.
         config: the config file; read as source, its backup too.
         directory: where the search wrote.
-        options: None takes the defaults; a score that is not given is taken from the exported winner.
+        options: None takes the defaults; score and spread that are not given are the exported winner's.
 
     Raises:
         ConfigError: nothing was applied to `config`, so there is no "before".
@@ -82,9 +83,7 @@ def verify_from_config(
     before, after = (
         Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
     )
-    best = exported(directory)
-    if options.score is None and best is not None and best.metadata.objective.name == task.objective.name:
-        options = replace(options, score=best.metadata.best_score)
+    options = _foreknown(options, task, exported(directory))
     path = seal_path(task, dataset, directory)
     return verify_result(replace(task, data=dataset), before, after, path, options)
 
@@ -181,7 +180,7 @@ def _resampled(
     """The metric on drawn clusters, where every training has it; else why not."""
     if len(clusters) < 2:
         return None, ("One test row: the interval covers the chance in training alone.",)
-    drawn = [[(m.resampled or {}).get(metric) for m in side] for side in (before, after)]
+    drawn = [[m.resampled.get(metric) for m in side] for side in (before, after)]
     if any(values is None or not np.isfinite(values).all() for side in drawn for values in side):
         return None, (
             f"{metric} of all test rows does not follow from what it counts on parts of them, so the interval covers "
@@ -192,6 +191,21 @@ def _resampled(
     if clusters.by != "subjects":
         notes = (f"Test rows were drawn in {len(clusters)} random blocks, as if they were unrelated.",)
     return Resampled(first, second, len(clusters), clusters.by, seed), notes
+
+
+def _foreknown(options: VerifyOptions, task: Task, best: BestHyperparameters | None) -> VerifyOptions:
+    """`options` with what the search says of the score and its spread; fresh runs know better than the best trial."""
+    if best is None or best.metadata.objective.name != task.objective.name:
+        return options
+    score, spread, finalists = best.metadata.best_score, None, best.metadata.finalists
+    if finalists is not None:
+        spread = finalists.spread
+        score = score if finalists.confirmed is None else finalists.confirmed.mean
+    return replace(
+        options,
+        score=score if options.score is None else options.score,
+        spread=spread if options.spread is None else options.spread,
+    )
 
 
 def _design(metric: str, test: Dataset, clusters: Clusters, options: VerifyOptions) -> Design:

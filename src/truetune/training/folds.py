@@ -11,6 +11,7 @@ from truetune.data.protocols import Fold, Protocol
 from truetune.data.shared import load_development
 from truetune.task import Preprocessing
 from truetune.training.fit import preprocess
+from truetune.training.peeking import check_preprocessing
 from truetune.training.protocol import Request, TrainingTask
 
 MOST_KEPT_BYTES = 512 * 2**20
@@ -51,12 +52,18 @@ class Folds:
         return [len(fold.validation) for fold in self._folds]
 
     def parts(self, index: int) -> Parts:
-        """Of fold `index`, 0 is the first."""
+        """Of fold `index`, 0 is the first, with which preprocessing is looked at too.
+
+        Raises:
+            DataError: preprocessing uses rows that it was not fitted on (see `peeking`).
+        """
         if index not in self._kept:
             if not self._keeps_all:
                 self._kept.clear()
             fold = self._folds[index]
             train, validation = (self._development.take(rows) for rows in (fold.train, fold.validation))
+            if self._preprocessing is not None and index == 0:
+                check_preprocessing(self._preprocessing, train, validation)
             self._kept[index] = Parts(*preprocess(self._preprocessing, train, validation))
         return self._kept[index]
 

@@ -1,0 +1,87 @@
+"""What a search says about its folds, and what it refuses, before the first trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from truetune.data.dataset import Dataset
+from truetune.errors import DataError
+from truetune.session import opened
+from truetune.study.events import Observer
+from truetune.study.options import SearchOptions
+from truetune.task import Objective, Task
+
+
+def build(hp):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1)), "sparse_categorical_crossentropy")
+    return model
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+def task_of(data, preprocessing=None):
+    return Task("leaks", build, data, Objective("val_loss", "min"), epochs=1, preprocessing=preprocessing)
+
+
+def prepared(data, folder, **options):
+    notes = Notes()
+    with opened(task_of(data), SearchOptions(directory=folder, **options), notes) as session:
+        session.prepare_data()
+    return notes.lines
+
+
+def test_good_data_need_one_line(blobs, tmp_path):
+    (line,) = prepared(blobs, tmp_path)
+    assert "rows train" in line
+
+
+def test_a_row_twice_in_development_has_the_number_it_has_in_the_data(blobs, tmp_path):
+    parts = np.repeat(["test", "train", "validation"], [60, 60, 40])
+    X = blobs.X.copy()
+    X[130] = X[70]
+    with pytest.raises(DataError, match=r"^1 row of the validation part .*: row 130 \(group 8, class 0\) = row 70 \("):
+        prepared(replace(blobs, X=X, groups=blobs.groups, parts=parts), tmp_path)
+    assert not list(tmp_path.rglob("seal.json")), "it would stand in the way of the corrected data"
+
+
+def test_a_fold_without_a_class_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 10)
+    labels = np.where(groups == 3, 0, np.arange(100) % 2)
+    parts = np.where(groups == 0, "test", "train")
+    lines = prepared(
+        Dataset(rng.normal(size=(100, 4)), labels, groups, parts=parts), tmp_path, protocol="leave-one-group-out"
+    )
+    assert lines[1:] == ["Fold 3 has no row of class 1 to validate on."]
+
+
+class ScalesWhatItIsGiven:
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X - X.mean(0)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_preprocessing_that_peeks_ends_a_search_before_the_first_trial(blobs, tmp_path, workers):
+    options = SearchOptions(directory=tmp_path, workers=workers, max_trials=1)
+    with (
+        pytest.raises(DataError, match=r"ScalesWhatItIsGiven gives other values for 3 rows alone"),
+        opened(task_of(blobs, ScalesWhatItIsGiven), options, Notes()) as session,
+    ):
+        session.search()
+    assert not list(tmp_path.rglob("seal.json"))
