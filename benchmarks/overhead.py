@@ -1,10 +1,10 @@
 """What truetune costs beside the training itself; every figure is a ratio or a time within one run of this script.
 
-    python benchmarks/overhead.py              # all parts, about 20 minutes on two cores
+    python benchmarks/overhead.py              # all parts, less than 20 minutes on two cores
     python benchmarks/overhead.py start store  # some of them
 
-Parts: `trials` (a) one worker against KerasTuner's own loop; `workers` (b) two workers against one; `store` (c) the
-supervisor's time per trial; `start` (d) start of the command line and of the import; `memory` (e) after 30 trials.
+Parts: `trials` (a) one worker against KerasTuner's own loop; `store` (b) the supervisor's time per trial; `start` (c)
+start of the command line and of the import; `memory` (d) after 30 trials. Several workers are in `scaling.py`.
 """
 
 from __future__ import annotations
@@ -210,28 +210,12 @@ def _in_process(function: str) -> tuple[float, float]:
     return float(first), float(second)
 
 
-def workers() -> None:
-    """(b) Two workers against one over the task's own space."""
-    rates = {}
-    for count in (1, 2):
-        clock = Clock()
-        with tempfile.TemporaryDirectory() as folder:
-            truetune.tune(
-                eeg_task(6), "keras-tuner", TRIALS, algorithm="random", workers=count, observer=clock, directory=folder
-            )
-        assert clock.first is not None
-        rates[count] = TRIALS / (clock.last - clock.first) * 3600
-    print(
-        f"(b) trials per hour: {rates[1]:.0f} with one worker, {rates[2]:.0f} with two: {rates[2] / rates[1]:.2f} times"
-    )
-
-
 def store() -> None:
-    """(c) The supervisor's own time per trial, nothing trained."""
+    """(b) The supervisor's own time per trial, nothing trained."""
     for algorithm in ("tpe", "bayesian"):
         for recorded in (10, 100, 1000):
             print(
-                f"(c) {algorithm}, {recorded} trials recorded: {_supervisor_seconds(algorithm, recorded) * 1000:.0f} ms"
+                f"(b) {algorithm}, {recorded} trials recorded: {_supervisor_seconds(algorithm, recorded) * 1000:.0f} ms"
             )
 
 
@@ -247,7 +231,7 @@ def _supervisor_seconds(algorithm: str, recorded: int) -> float:
 
 
 def start() -> None:
-    """(d) Start of the command line and of the import; neither loads TensorFlow."""
+    """(c) Start of the command line and of the import; neither loads TensorFlow."""
     for name, code in (
         ("truetune --help", "import sys; sys.argv = ['truetune', '--help']; from truetune.cli import main; main()"),
         ("import truetune", "import truetune"),
@@ -258,7 +242,7 @@ def start() -> None:
             subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
             seconds.append(time.perf_counter() - began)
         bare = min(_bare() for _ in range(5))
-        print(f"(d) {name}: {sorted(seconds)[3]:.3f} s (an empty Python takes {bare:.3f} s)")
+        print(f"(c) {name}: {sorted(seconds)[3]:.3f} s (an empty Python takes {bare:.3f} s)")
     check = "import truetune, truetune.cli, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.strip()
     print(f"    TensorFlow and Keras among the loaded modules: {found}")
@@ -284,19 +268,19 @@ class Memory(Observer):
 
 
 def memory() -> None:
-    """(e) Memory after 30 trials."""
+    """(d) Memory after 30 trials."""
     watch = Memory()
     with tempfile.TemporaryDirectory() as folder:
         truetune.tune(small_task(), "optuna", 30, observer=watch, directory=folder)
     for name, values in (("supervisor", watch.supervisor), ("worker", watch.worker)):
         growth = (values[-1] - values[4]) / (len(values) - 5)
         print(
-            f"(e) {name}: {values[0]:.0f} MiB after trial 1, {values[4]:.0f} after 5, {values[-1]:.0f} after "
+            f"(d) {name}: {values[0]:.0f} MiB after trial 1, {values[4]:.0f} after 5, {values[-1]:.0f} after "
             f"{len(values)} ({growth:+.1f} MiB a trial from the 5th on)"
         )
 
 
-PARTS = {"trials": trials, "workers": workers, "store": store, "start": start, "memory": memory}
+PARTS = {"trials": trials, "store": store, "start": start, "memory": memory}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

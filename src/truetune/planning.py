@@ -66,7 +66,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(traced, protocol.Traced)
             assert isinstance(timed, protocol.Timed)
             searcher = session.searcher(traced.space, [])
-            n_folds = session.n_folds
+            n_folds = len(session.folds)
     trials, epochs = _budget(task, options)
     return SearchPlan(
         traced.space,

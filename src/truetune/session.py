@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import describe
+from truetune.data.fold_notes import notes
+from truetune.data.leaks import check_folds
+from truetune.data.protocols import Fold, describe
 from truetune.data.seal import Seal, seal
 from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
@@ -142,7 +145,6 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
-        self.n_folds, self.validation_ratio = 1, 0.25
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -201,14 +203,20 @@ class Session:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
         development = sealed.development(self.dataset)
-        folds = self.options.evaluation_protocol.folds(development, self.options.seed)
-        self.n_folds = len(folds)
-        self.validation_ratio = len(folds[0].validation) / len(folds[0].train)
+        check_folds(development, self.folds, sealed.development_rows)
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(
-            f"{describe(folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
+            f"{describe(self.folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
+        for line in notes(development, self.folds):
+            self.observer.note(line)
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """Of the study's trials."""
+        development = self.seal().development(self.dataset)
+        return self.options.evaluation_protocol.folds(development, self.options.seed)
 
     def search(self) -> None:
         """Run trials until the budget is used."""
@@ -265,7 +273,9 @@ class Session:
         )
 
     def _training(self) -> FreshTraining:
-        return FreshTraining(self.options.finalists, self.options.fresh_runs, self.validation_ratio)
+        ratio = len(self.folds[0].validation) / len(self.folds[0].train)
+        training = FreshTraining(self.options.finalists, self.options.fresh_runs, ratio)
+        return training.of_search(len(self.store.trials()))
 
     def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
         """Task and rows for training in this process."""
@@ -324,7 +334,7 @@ class Session:
 
     def _evaluation(self, space: Space) -> Evaluation:
         epochs = most_epochs(self.task.epochs, self._known_space(space))
-        return Evaluation(self.n_folds, epochs, self.options.reshuffle, self.options.seed)
+        return Evaluation(len(self.folds), epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
         now = {**self._meta(), "space": space.to_config()}

@@ -28,9 +28,12 @@ def little_memory(monkeypatch):
     monkeypatch.setattr(machine, "memory", lambda: machine.Memory(2**34, 2**20))
 
 
-def bomb(folder, size=2**24):
+SIZE = 2**24
+
+
+def bomb(folder):
     """The same zeros in every format."""
-    zeros = np.zeros(size, dtype=np.uint8)
+    zeros = np.zeros(SIZE, dtype=np.uint8)
     np.savez_compressed(folder / "bomb.npz", X=zeros)
     with gzip.open(folder / "bomb.gz", "wb") as file:
         file.write(zeros.data)
@@ -58,10 +61,21 @@ def test_what_does_not_fit_into_memory_is_refused(tmp_path, name):
         READS[name](tmp_path / name)
 
 
-@pytest.mark.parametrize("name", READS)
-def test_what_fits_is_read(tmp_path, name):
+def test_what_fits_is_read(tmp_path):
     bomb(tmp_path)
-    READS[name](tmp_path / name)
+    zeros = bytes(SIZE)
+    assert bounds.load_npz(tmp_path / "bomb.npz")["X"].tobytes() == zeros
+    with io.BufferedReader(bounds.BoundedGzip(tmp_path / "bomb.gz")) as file:
+        assert file.read() == zeros
+
+
+@pytest.mark.parametrize("name", ["bomb.gz", "bomb.mat"])
+def test_a_check_unpacks_to_the_end(tmp_path, monkeypatch, name):
+    bomb(tmp_path)
+    sizes = []
+    monkeypatch.setattr(bounds, "check_size", lambda path, unpacked, packed=None: sizes.append(unpacked))
+    assert READS[name](tmp_path / name) is None
+    assert sizes[-1] == SIZE
 
 
 def header(shape):

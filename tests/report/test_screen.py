@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from truetune.errors import StudyError
 from truetune.planning import SearchPlan
 from truetune.report.plan import print_plan
-from truetune.report.screen import LiveScreen, PlainLines, Tally, duration, ended_line, scored
+from truetune.report.screen import LiveScreen, PlainLines, Tally, WorkerLine, duration, ended_line, scored
 from truetune.report.status import print_studies, print_study
 from truetune.report.summary import print_summary
 from truetune.results.result import Result
@@ -78,9 +79,21 @@ def test_the_tally_counts_states_and_finds_best_and_baseline():
 
 def test_the_epochs_of_a_line_are_those_of_its_schedule():
     tally = Tally(ACCURACY, epochs=30)
-    assert tally.total_epochs(trial(0)) == 30
-    assert tally.total_epochs(trial(0, schedule=Schedule(epochs=4))) == 4
-    assert tally.total_epochs(trial(0, values={"epochs": 12})) == 12
+    assert tally.place(line_at(2, trial(0))) == "epoch 2/30"
+    assert tally.place(line_at(2, trial(0, schedule=Schedule(epochs=4)))) == "epoch 2/4"
+    assert tally.place(line_at(0, trial(0, values={"epochs": 12}))) == "epoch 0/12"
+
+
+def test_the_fold_of_a_line():
+    tally = Tally(ACCURACY, epochs=30)
+    tally.folds = (5, 30)
+    assert tally.place(line_at(0, trial(0))) == "fold 1/5  epoch 0/30"
+    assert tally.place(line_at(30, trial(0))) == "fold 1/5  epoch 30/30"
+    assert tally.place(line_at(31, trial(0))) == "fold 2/5  epoch 1/30"
+
+
+def line_at(epoch, trial):
+    return replace(WorkerLine(trial, 0.0), epoch=epoch)
 
 
 def test_plain_lines_say_how_far_it_is(console):

@@ -1,36 +1,34 @@
-"""Fresh runs of finalists on a real record: handed out once, recorded, trained again after a death."""
+"""Fresh runs of finalists on a real record, without Keras: what is asked for, and what is recorded."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 from functools import partial
 
-import numpy as np
 import optuna
 import pytest
 
-import truetune
 from truetune.errors import StudyError
 from truetune.results.finalists import FreshTraining, choose, missing_runs
 from truetune.seeds import derive_seed
-from truetune.session import opened
-from truetune.space import Hyperparameter
+from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Limits
 from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
-from truetune.study.finals_loop import run_finals_in_workers
-from truetune.study.options import SearchOptions
 from truetune.study.store import Store
+from truetune.task import Objective
 from truetune.training.protocol import Outcome
-from truetune.trial import CHOOSING, CONFIRMING, FreshRun, TrialState
+from truetune.trial import CHOOSING, CONFIRMING, FreshRun, Schedule, Trial, TrialState
 
-pytestmark = pytest.mark.tensorflow
-
-ACCURACY = truetune.Objective("val_accuracy", "max")
+ACCURACY = Objective("val_accuracy", "max")
 TRAINING = FreshTraining(finalists=2, runs=2)
+UNITS = Hyperparameter("Int", "units", 1, low=1, high=64, step=1)
+TRIALS = (
+    Trial(0, TrialState.PRUNED, {"units": 1}, score=0.3, best_epoch=1, epochs=1),
+    Trial(1, TrialState.COMPLETE, {"units": 2}, score=0.6, best_epoch=2, epochs=3),
+    Trial(2, TrialState.COMPLETE, {"units": 3}, score=0.7, best_epoch=5, epochs=9, schedule=Schedule(9, 3, parent=1)),
+)
 
 
 class Listener(Observer):
@@ -47,121 +45,25 @@ class Listener(Observer):
         self.ended.append((run, done, total))
 
 
-def build(hp):
-    import keras
-
-    units = hp.Int("units", 1, 64)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(2, "softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def killed_once(marker):
-    """As `build`; the process that trains after `marker` was written is killed, and removes it."""
-
-    def build_and_die(hp):
-        if marker.exists():
-            marker.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return build(hp)
-
-    return build_and_die
-
-
-def killed_always(marker):
-    def build_and_die(hp):
-        if marker.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        return build(hp)
-
-    return build_and_die
-
-
-@pytest.fixture
-def searched(tmp_path, blobs):
-    """A session whose search has ended, by the builder that is given."""
-
-    def search(builder, folder="study", **options):
-        task = truetune.Task("final", builder, blobs, ACCURACY, epochs=2)
-        chosen = SearchOptions(max_trials=3, directory=tmp_path / folder, **options)
-        return opened(task, chosen, Listener())
-
-    return search
-
-
-def finals_of(session, listener, training=TRAINING, limits=None):
-    trials = session.store.trials()
-    missing = partial(missing_runs, trials, ACCURACY, training)
-    result = session.result()
-    return Finals(session.store, result.space, trials, missing, 7, limits or Limits(3), listener)
-
-
-def test_finalists_are_trained_in_workers_and_recorded(searched):
-    listener = Listener()
-    with searched(build, workers=2) as session:
-        session.search()
-        trials = session.store.trials()
-        with session.workers() as workers:
-            run_finals_in_workers(finals_of(session, listener), workers)
-            run_finals_in_workers(finals_of(session, listener), workers)  # nothing is left to do
-        fresh = session.store.fresh_runs()
-    choice = choose(trials, ACCURACY, TRAINING, fresh)
-    n_choosing = 2 * len(choice.finalists)
-    n_confirming = 2 if choice.winner == 0 else 4
-    assert listener.stages == [n_choosing, n_confirming]
-    assert [done for _, done, _ in listener.ended] == [*range(1, n_choosing + 1), *range(1, n_confirming + 1)]
-    assert sorted(fresh, key=str) == sorted((run for run, _, _ in listener.ended), key=str)
-    assert all(0 <= run.score <= run.best <= 1 and run.seconds > 0 for run in fresh)
-    assert choice.confirmed is not None
-
-
-def test_a_run_whose_worker_was_killed_is_trained_again(searched, tmp_path):
-    listener, marker = Listener(), tmp_path / "kill"
-    with searched(killed_once(marker)) as session:
-        session.search()
-        marker.touch()
-        with session.workers() as workers:
-            run_finals_in_workers(finals_of(session, listener), workers)
-        fresh = session.store.fresh_runs()
-    assert not marker.exists()
-    assert [line for line in listener.lines if "is trained again" in line]
-    assert all(run.score is not None for run in fresh)
-
-
-def test_runs_whose_workers_always_die_fail_and_end(searched, tmp_path):
-    listener, marker = Listener(), tmp_path / "kill"
-    with searched(killed_always(marker)) as session:
-        session.search()
-        marker.touch()
-        training = FreshTraining(finalists=1, runs=1)
-        with session.workers() as workers:
-            run_finals_in_workers(finals_of(session, listener, training, Limits(3, max_retries=0)), workers)
-        fresh = session.store.fresh_runs()
-        trials = session.store.trials()
-    assert fresh
-    assert all(run.score is None and "SIGKILL" in run.reason for run in fresh)
-    assert choose(trials, ACCURACY, training, fresh).winner is None
-
-
-def test_finalists_are_trained_in_this_process(searched):
-    from truetune.training.trial import run_trial
-
-    listener = Listener()
-    with searched(build, workers=0) as session:
-        session.search()
-        task, parts = session.in_process()
-        run_finals_in_process(finals_of(session, listener), partial(run_trial, task, parts))
-        assert len(session.store.fresh_runs()) == sum(listener.stages) > 0
-
-
-# The record
-
-
 @pytest.fixture
 def store(tmp_path):
     made = Store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy")
     yield made
     made.close()
+
+
+def finals_of(store, listener=None):
+    space = Space()
+    space.add(UNITS)
+    missing = partial(missing_runs, TRIALS, ACCURACY, TRAINING)
+    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener())
+
+
+def scored(request):
+    return Outcome(TrialState.COMPLETE, score=request.number / 10 + request.seed % 1000 / 1e5, best_score=1.0)
+
+
+# The record
 
 
 def test_a_fresh_run_is_read_as_it_was_written(store):
@@ -192,61 +94,110 @@ def test_a_fresh_run_that_was_changed_is_noticed(store, damage):
 # Without training: what is asked for
 
 
-def scored(request):
-    return Outcome(TrialState.COMPLETE, score=request.seed % 1000 / 1000, best_score=1.0, seconds=0.5)
-
-
-def test_candidates_share_seed_and_split_and_stages_do_not(searched):
+def test_candidates_share_seed_and_split_and_stages_do_not(store):
     requests = []
 
     def train(request, host):
-        requests.append((request, host.answer(Hyperparameter("Int", "units", 1, low=1, high=64, step=1))))
+        requests.append((request, host.answer(UNITS)))
         return scored(request)
 
-    with searched(build, workers=0) as session:
-        session.search()
-        run_finals_in_process(finals_of(session, Listener()), train)
-        trials = {trial.number: trial for trial in session.store.trials()}
-        fresh = session.store.fresh_runs()
-    seeds = {run.planned: (run.stage, run.repeat) for run in fresh}
-    assert len({(r.seed, r.split_seed) for r, _ in requests}) == len(set(seeds.values())) == 4
+    run_finals_in_process(finals_of(store), train)
+    fresh = store.fresh_runs()
+    draws = {(r.seed, r.split_seed) for r, _ in requests}
+    assert len(draws) == len({(run.stage, run.repeat) for run in fresh}) == 4
     assert derive_seed(7, "fresh", CHOOSING, 0, "split") in {r.split_seed for r, _ in requests}
-    for request, units in requests:
-        trial = trials[request.number]
-        assert units == trial.values["units"]
-        assert request.score_epoch == trial.best_epoch
-        assert request.checkpoint is None
-        assert request.schedule.parent is None
+    assert {(r.number, units) for r, units in requests} == {(0, 1), (1, 2), (2, 3)}
     assert {run.best for run in fresh} == {1.0}
 
 
-def test_a_builder_that_asks_for_something_else_is_out(searched):
+def test_the_epoch_is_the_one_that_the_search_chose_and_training_begins_afresh(store):
+    finals = finals_of(store)
+    finals.begin_stage()
+    asked = {running.planned.trial: finals.request(running) for _ in range(6) if (running := finals.next())}
+    # Trial 0 was pruned before an epoch could be chosen.
+    assert {number: request.score_epoch for number, request in asked.items()} == {0: None, 1: 2, 2: 5}
+    assert asked[2].schedule == Schedule(epochs=9)
+    assert asked[1].schedule == Schedule()
+    assert {request.checkpoint for request in asked.values()} == {None}
+
+
+def test_both_stages_are_trained_and_said(store):
+    listener = Listener()
+    run_finals_in_process(finals_of(store, listener), lambda request, host: scored(request))
+    assert listener.stages == [6, 4]
+    assert [done for _, done, _ in listener.ended] == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]
+    assert sorted(store.fresh_runs(), key=str) == sorted((run for run, _, _ in listener.ended), key=str)
+    assert choose(TRIALS, ACCURACY, TRAINING, store.fresh_runs()).winner == 2
+
+
+def test_after_an_interruption_the_missing_runs_are_trained(store):
+    whole, parts = [], []
+
+    def train(request, host):
+        whole.append(request)
+        return scored(request)
+
+    def interrupted(request, host):
+        if len(parts) == 4:
+            raise KeyboardInterrupt
+        parts.append(request)
+        return scored(request)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_finals_in_process(finals_of(store), interrupted)
+    run_finals_in_process(finals_of(store), train)
+    assert len(parts) + len(whole) == len(store.fresh_runs()) == 10
+    run_finals_in_process(finals_of(store), train)
+    assert len(whole) == 6
+
+
+def test_a_builder_that_asks_for_something_else_is_out(store):
     def train(request, host):
         host.answer(Hyperparameter("Int", "depth", 1, low=1, high=3, step=1))
         return scored(request)
 
-    with searched(build, workers=0) as session:
-        session.search()
-        run_finals_in_process(finals_of(session, Listener()), train)
-        fresh = session.store.fresh_runs()
+    run_finals_in_process(finals_of(store), train)
+    fresh = store.fresh_runs()
     assert {run.score for run in fresh} == {None}
-    assert {"asks for 'depth'" in run.reason for run in fresh} == {True}
+    assert all("asks for 'depth'" in run.reason for run in fresh)
 
 
-def test_what_another_process_recorded_meanwhile_is_not_trained_again(searched):
-    trained = []
-    with searched(build, workers=0) as session:
-        session.search()
+def test_a_run_that_failed_is_recorded_with_its_reason(store):
+    def train(request, host):
+        return Outcome(TrialState.FAILED, reason="loss became nan") if request.number == 2 else scored(request)
 
-        def train(request, host):
-            trained.append(request)
-            if len(trained) == 1:  # the other one is quicker, and trains all of this stage
-                for run in missing_runs(session.store.trials(), ACCURACY, TRAINING, []):
-                    session.store.add_fresh(FreshRun(run.trial, run.repeat, run.stage, 0.5 + run.trial / 10, 1.0))
-            return Outcome(TrialState.COMPLETE, score=0.5)
+    run_finals_in_process(finals_of(store), train)
+    fresh = store.fresh_runs()
+    assert {run.reason for run in fresh if run.trial == 2} == {"loss became nan"}
+    assert choose(TRIALS, ACCURACY, TRAINING, fresh).winner == 1
 
-        listener = Listener()
-        run_finals_in_process(finals_of(session, listener), train)
-    assert listener.ended[listener.stages[0] - 1][1:] == (listener.stages[0], listener.stages[0])
+
+def test_what_another_process_recorded_meanwhile_is_not_trained_again(store):
+    trained, listener = [], Listener()
+
+    def train(request, host):
+        trained.append(request)
+        if len(trained) == 1:  # the other one is quicker, and trains all of this stage
+            for run in missing_runs(TRIALS, ACCURACY, TRAINING, []):
+                store.add_fresh(FreshRun(run.trial, run.repeat, run.stage, 0.5 + run.trial / 10, 1.0))
+        return Outcome(TrialState.COMPLETE, score=0.5)
+
+    run_finals_in_process(finals_of(store, listener), train)
+    assert [done for _, done, total in listener.ended if total == 6] == [1, 2, 3, 4, 5, 6]
     assert len(trained) == 1 + listener.stages[1]
-    assert np.isfinite([run.score for run, _, _ in listener.ended]).all()
+
+
+def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed(store):
+    listener = Listener()
+    finals = finals_of(store, listener)
+    finals.begin_stage()
+    first = finals.next()
+    finals.died(first, "the worker was ended by SIGKILL from outside")
+    others = [finals.next() for _ in range(5)]
+    again = finals.next()
+    assert (again.planned, again.attempt) == (first.planned, 1)
+    assert first.planned not in {other.planned for other in others}
+    assert not finals.has_more
+    assert "is trained again" in listener.lines[0]
+    finals.died(again, "out of memory")
+    assert [(run.planned, run.reason) for run in store.fresh_runs()] == [(first.planned, "out of memory")]

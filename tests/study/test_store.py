@@ -12,7 +12,8 @@ import pytest
 from truetune.errors import StorageError, StudyError
 from truetune.space import Condition, Hyperparameter, Space
 from truetune.study.database import open_storage, sqlite_url
-from truetune.study.store import LostTrial, Store, study_exists
+from truetune.study.record import LostTrial
+from truetune.study.store import Store, study_exists
 from truetune.trial import Schedule, Trial, TrialState
 
 

@@ -82,6 +82,38 @@ class Forgetful(PlainSearcher):
         return derive_seed(self.problem.seed, self.seen, attempt, key)
 
 
+class Deaf(PlainSearcher):
+    """Learns from the trials of an earlier run, and not from those of other processes."""
+
+    shares_study = True
+
+    def __init__(self, problem: SearchProblem) -> None:
+        super().__init__(problem)
+        self.told: set[int] = set()
+
+    def tell(self, trial: Trial) -> None:
+        self.told.add(trial.number)
+
+    def restore(self, trials: Sequence[Trial]) -> None:
+        self.told |= {trial.number for trial in trials if trial.state.is_finished}
+
+    def observe(self, trial: Trial) -> None:
+        pass
+
+    def seed(self, number: int, attempt: int, key: str) -> int:
+        return derive_seed(self.problem.seed, len(self.told), attempt, key)
+
+
+class Hearing(Deaf):
+    def observe(self, trial: Trial) -> None:
+        self.restore([trial])
+
+
+class TestHearing(SearcherContract):
+    def make(self, problem: SearchProblem) -> Searcher:
+        return Hearing(problem)
+
+
 class OutOfRange(PlainSearcher):
     def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
         return 10**6 if hyperparameter.kind == "Int" else super().answer(number, key, hyperparameter)
@@ -97,6 +129,7 @@ class Stuck(PlainSearcher):
     [
         (SameForEverySeed, "test_seeds_are_independent"),
         (Forgetful, "test_a_resumed_search_goes_on_as_the_uninterrupted_one"),
+        (Deaf, "test_trials_of_others_are_learned_one_by_one_as_by_a_resume"),
         (OutOfRange, "test_values_have_the_declared_type_and_range"),
         (Stuck, "test_the_budget_is_exact"),
     ],

@@ -65,6 +65,15 @@ _TASK = (
     click.option("--label", default=None, help="Column of the data to predict, where there are several."),
     click.option("--sfreq", type=float, default=None, help="Sampling rate in Hz, where the data do not say it."),
     click.option("--use-dummy-data", is_flag=True, help="Made-up EEG-like signals instead of data."),
+    click.option(
+        "--groups",
+        default=None,
+        metavar="NAME",
+        help="Level or column whose rows stay on one side of every split, e.g. subject.  [default: as the data say]",
+    ),
+    click.option(
+        "--rows-are-independent", is_flag=True, help="No rows belong together, though a column looks as if some do."
+    ),
     click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy, uar or macro_f1."),
     click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
 )

@@ -94,10 +94,14 @@ def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str
 
 
 def _say_what(observer: Observer, task: Task) -> None:
+    from truetune.data.groups import mixing_note
+
     data = task.load()
     made_up = " These data are made up: scores say nothing about a brain." if data.is_dummy else ""
-    who = "" if data.groups is None else f" of {len(set(data.groups.tolist()))} subjects"
+    who = "" if data.groups is None else f" of {len(set(data.groups.tolist()))} {data.group_name}s"
     observer.note(f"Task {task.name}: {data.kind}, {len(data)} rows{who}.{made_up}")
+    if (mixed := mixing_note(data, data.group_name)) is not None:
+        observer.note(mixed)
 
 
 def _screen(console: Console, task: Task) -> AbstractContextManager[Any]:

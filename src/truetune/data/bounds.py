@@ -19,6 +19,7 @@ import numpy as np
 
 from truetune import machine
 from truetune.errors import DataError
+from truetune.sizes import show_size
 
 LARGEST_TEXT = 2**20
 """Bytes of a small JSON file beside the data; one has a few dozen."""
@@ -42,12 +43,12 @@ def check_size(path: Path, unpacked: int, packed: int | None = None) -> None:
     free = machine.memory().available
     if unpacked > free:
         raise DataError(
-            f"{path} holds {_mebibytes(unpacked)} MiB of data, and {_mebibytes(free)} MiB of memory are free. Expected "
+            f"{path} holds {show_size(unpacked)} of data, and {show_size(free)} of memory are free. Expected "
             "data that fit into memory; take fewer of them, or free some memory."
         )
     if packed is not None and unpacked > UNSUSPICIOUS and unpacked > LARGEST_RATIO * packed:
         raise DataError(
-            f"{path} has {_mebibytes(packed)} MiB and unpacks to {_mebibytes(unpacked)} MiB or more. Expected data "
+            f"{path} has {show_size(packed)} and unpacks to {show_size(unpacked)} or more. Expected data "
             f"that are compressed {LARGEST_RATIO}-fold at most; if they really are, unpack them first."
         )
 
@@ -62,7 +63,7 @@ def read_small_text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
-        raise DataError(f"{path} is larger than {_mebibytes(LARGEST_TEXT)} MiB. Expected a few lines of JSON.")
+        raise DataError(f"{path} is larger than {show_size(LARGEST_TEXT)}. Expected a few lines of JSON.")
     return content.decode("utf-8")
 
 
@@ -185,7 +186,3 @@ def _inflate(file: IO[bytes], size: int) -> Iterator[int]:
         while piece:
             yield len(unpack.decompress(piece, _PIECE))
             piece = unpack.unconsumed_tail
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:.0f}"

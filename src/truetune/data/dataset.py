@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from truetune.data.groups import check_declared
+from truetune.data.levels import check_no_gaps, compose, group_column
 from truetune.errors import DataError
 
 Array = NDArray[Any]
@@ -26,25 +28,38 @@ class Dataset:
         X: features, shape (n_samples, …), or a mapping of input name to such arrays.
         y: labels, shape (n_samples,) of integers 0…n_classes-1 (or any shape Keras trains on), or a mapping of
             output name to such arrays.
-        groups: shape (n_samples,): rows of one group never cross a split (a subject is a group); None where rows
-            are independent.
+        groups: shape (n_samples,): rows of one group never cross a split (a subject is a group); None where no rows
+            belong together. May be given as a mapping of level name to such columns, coarsest first, e.g.
+            `{"subject": s, "session": v, "trial": t}`: then it is the coarsest level's, and `levels` has them all.
         class_names: names of the classes of the main output; empty for regression or unknown.
         main_output: the output that decides about stratification; only for a mapping `y`.
         identities: further columns by name, shape (n_samples,), e.g. `trial`, `session`; carried along.
         parts: shape (n_samples,) of "train", "validation", "test" where the user has already split; else None.
         kind: what these data are, for the screen and the JSON, e.g. "EEG features" or "dummy EEG signals".
         is_dummy: made up, not measured.
+        levels: ids of each level of `groups`, coarsest first, as `levels.compose` makes them; empty where `groups` was
+            no mapping.
+        rows_are_independent: says that no rows belong together, where a column looks as if some do.
     """
 
     X: Arrays
     y: Arrays
-    groups: Array | None = None
+    groups: Array | Any | None = None
     class_names: tuple[str, ...] = ()
     main_output: str | None = None
     identities: Mapping[str, Array] = field(default_factory=dict)
     parts: Array | None = None
     kind: str = "arrays"
     is_dummy: bool = False
+    levels: Mapping[str, Array] = field(default_factory=dict)
+    rows_are_independent: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.groups, Mapping):
+            object.__setattr__(self, "levels", compose(self.groups))
+            object.__setattr__(self, "groups", next(iter(self.levels.values())))
+        elif self.groups is not None:
+            object.__setattr__(self, "groups", group_column("groups", self.groups))
 
     def __len__(self) -> int:
         return len(next(iter(named(self.X).values())))
@@ -65,7 +80,8 @@ class Dataset:
 
         Raises:
             DataError: no rows, lengths that differ, NaN or infinity, text for labels, labels outside the classes,
-                a main output or a part that does not exist.
+                a main output or a part that does not exist, rows without a group, a column that looks like a person
+                and no groups.
         """
         self._check_names()
         n = len(self)
@@ -77,6 +93,7 @@ class Dataset:
                     f"{name} has {len(column)} rows where X has {n}. Expected one entry per row; check how they "
                     "were loaded."
                 )
+        self._check_groups()
         for name, values in named(self.X, "X").items():
             _check_finite(name, values)
         for name, values in named(self.y, "y").items():
@@ -84,6 +101,11 @@ class Dataset:
             _check_finite(name, values)
         if self.is_classification:
             self._check_classes()
+
+    def _check_groups(self) -> None:
+        if self.groups is not None:
+            check_no_gaps("groups", self.groups)
+        check_declared(self)
 
     def _check_names(self) -> None:
         if not named(self.X) or not named(self.y):
@@ -119,9 +141,43 @@ class Dataset:
             X=_take(self.X, rows),
             y=_take(self.y, rows),
             groups=None if self.groups is None else self.groups[rows],
+            levels={name: column[rows] for name, column in self.levels.items()},
             identities={name: column[rows] for name, column in self.identities.items()},
             parts=None if self.parts is None else self.parts[rows],
         )
+
+    @property
+    def group_name(self) -> str | None:
+        """The name of the level or column that `groups` is, "subject" for a nameless one; None without groups."""
+        if self.groups is None:
+            return None
+        same = (name for name, column in self._group_columns().items() if np.array_equal(column, self.groups))
+        return next(same, "subject")
+
+    def grouped_by(self, name: str) -> Dataset:
+        """The same rows, with splits by that level, or by that identity or input as it is.
+
+        Raises:
+            DataError: there is no such level, identity or input with one value per row.
+        """
+        known = self._group_columns()
+        if name not in known:
+            raise DataError(
+                f"The rows have no '{name}' to group them by. Expected one of: {', '.join(known) or 'none'}."
+                + ("" if known else " Pass Dataset(groups=…) or identities with the data.")
+            )
+        return replace(self, groups=known[name], rows_are_independent=False)
+
+    def with_independent_rows(self) -> Dataset:
+        """The same rows, of which none belong together."""
+        return replace(self, groups=None, levels={}, rows_are_independent=True)
+
+    def _group_columns(self) -> dict[str, Array]:
+        """What splits may go by: levels first, whose ids hold those of the coarser ones."""
+        inputs = self.X if isinstance(self.X, Mapping) else {}
+        one_a_row = {name: column for name, column in inputs.items() if np.asarray(column).size == len(self)}
+        columns = {**one_a_row, **self.identities, **self.levels}
+        return {name: np.asarray(column).reshape(-1) for name, column in columns.items()}
 
     def fingerprint(self) -> str:
         """Changes when a value, a label, a group or the order of rows changes."""
@@ -138,6 +194,7 @@ class Dataset:
         yield from named(self.y, "y").items()
         if self.groups is not None:
             yield "groups", self.groups
+        yield from self.levels.items()
         yield from self.identities.items()
         if self.parts is not None:
             yield "parts", self.parts

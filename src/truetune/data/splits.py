@@ -6,7 +6,7 @@ scikit-learn's splitters do the splitting.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Split:
     Attributes:
         kept: the larger part (training, or development when the test part is sealed).
         held: the part held out (validation, or test).
-        by: "subject" when whole groups were held out, "row", or "given" when the user had split already.
+        by: what whole groups were held out, such as "subject"; "row", or "given" when the user had split already.
     """
 
     kept: Array
@@ -42,11 +42,17 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> Split:
     candidates = list(choose(dataset, fraction, seed))
     if not candidates:
         raise DataError(f"{len(dataset)} rows cannot be split at {fraction:g}. Expected at least 2 rows in each part.")
-    complete = [c for c in candidates if not _missing_classes(dataset, c[0])]
+    complete = [c for c in candidates if not missing_classes(dataset, c[0])]
     if not complete:
         raise DataError(_explain_missing(dataset, candidates[0][0]))
-    best = min(complete, key=lambda c: (len(_missing_classes(dataset, c[1])), abs(len(c[1]) / len(dataset) - fraction)))
-    return Split(np.sort(best[0]), np.sort(best[1]), "row" if dataset.groups is None else "subject")
+    kept, held = min(complete, key=lambda c: _flaws(dataset, c[1], fraction))
+    return Split(np.sort(kept), np.sort(held), unit(dataset))
+
+
+def _flaws(dataset: Dataset, held: Array, fraction: float) -> tuple[int, float]:
+    """Classes that cannot be validated; then how far size and shares of classes are from what was asked for."""
+    too_many = abs(len(held) / len(dataset) - fraction) / fraction
+    return len(missing_classes(dataset, held)), too_many + imbalance(dataset, held)
 
 
 def given(dataset: Dataset, part: str) -> Split | None:
@@ -70,25 +76,34 @@ def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
     Raises:
         DataError: fewer groups (or rows) than folds.
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
     n_units = len(dataset) if dataset.groups is None else len(np.unique(dataset.groups))
     if n_units < n_folds:
-        what = "rows" if dataset.groups is None else "subjects"
-        raise DataError(f"There are {n_units} {what} for {n_folds} folds. Expected at least one in each; use fewer.")
-    grouped, stratified = dataset.groups is not None, _can_stratify(dataset, n_folds)
-    make: Any = {
-        (True, True): StratifiedGroupKFold,
-        (True, False): GroupKFold,
-        (False, True): StratifiedKFold,
-        (False, False): KFold,
-    }[grouped, stratified]
-    splitter = make(n_folds, shuffle=True, random_state=seed)
+        raise DataError(
+            f"There are {n_units} {unit(dataset)}s for {n_folds} folds. Expected at least one in each; use fewer folds."
+        )
+    folds: list[tuple[Array, Array]] = []
+    for splitter in _k_fold_splitters(dataset, n_folds, seed):
+        folds = _quietly(splitter, dataset)
+        if all(len(held) for _, held in folds):
+            break
+    return sorted_splits(dataset, folds)
+
+
+def _k_fold_splitters(dataset: Dataset, n_folds: int, seed: int) -> list[Any]:
+    """The best first. Stratifying whole groups may leave a fold empty; sharing them out by size never does."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    stratified: list[Any] = [StratifiedKFold] if dataset.groups is None else [StratifiedGroupKFold]
+    plain = KFold if dataset.groups is None else GroupKFold
+    makers = [*(stratified if _can_stratify(dataset, n_folds) else []), plain]
+    return [make(n_folds, shuffle=True, random_state=seed) for make in makers]
+
+
+def _quietly(splitter: Any, dataset: Dataset) -> list[tuple[Array, Array]]:
+    """Without the warning that a class has fewer members than folds; what lacks a class is told by `fold_notes`."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class with fewer members than folds; the protocol shows it
-        found = list(splitter.split(np.zeros(len(dataset)), dataset.labels, dataset.groups))
-    by = "subject" if grouped else "row"
-    return tuple(Split(np.sort(kept), np.sort(held), by) for kept, held in found if len(kept) and len(held))
+        warnings.simplefilter("ignore")
+        return list(splitter.split(np.zeros(len(dataset)), dataset.labels, dataset.groups))
 
 
 def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
@@ -102,7 +117,18 @@ def leave_one_group_out(dataset: Dataset) -> tuple[Split, ...]:
     if dataset.groups is None or len(np.unique(dataset.groups)) < 2:
         raise DataError("Leaving one group out needs rows of at least 2 groups; pass `groups`, or use k-fold.")
     found = LeaveOneGroupOut().split(np.zeros(len(dataset)), dataset.labels, dataset.groups)
-    return tuple(Split(kept, held, "subject") for kept, held in found)
+    return sorted_splits(dataset, found)
+
+
+def sorted_splits(dataset: Dataset, folds: Iterable[tuple[Array, Array]]) -> tuple[Split, ...]:
+    """Folds as splitters of scikit-learn give them, with their rows ascending."""
+    by = unit(dataset)
+    return tuple(Split(np.sort(kept), np.sort(held), by) for kept, held in folds)
+
+
+def unit(dataset: Dataset) -> str:
+    """What is kept together."""
+    return dataset.group_name or "row"
 
 
 def _can_stratify(dataset: Dataset, n_folds: int) -> bool:
@@ -112,7 +138,7 @@ def _can_stratify(dataset: Dataset, n_folds: int) -> bool:
 
 def check_training_classes(dataset: Dataset, rows: Array) -> None:
     """Raises DataError when a class of the data has no row among `rows`."""
-    if _missing_classes(dataset, rows):
+    if missing_classes(dataset, rows):
         raise DataError(_explain_missing(dataset, rows))
 
 
@@ -159,27 +185,34 @@ def _by_group(dataset: Dataset, fraction: float, seed: int) -> Candidates:
         return
     for draw in range(3):
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=derive_seed(seed, "draw", draw))
-        with warnings.catch_warnings():
-            # It warns when a class has fewer members than folds; such folds are judged by `holdout`.
-            warnings.simplefilter("ignore")
-            folds = list(splitter.split(placeholder, dataset.labels, dataset.groups))
-        yield from ((kept, held) for kept, held in folds if len(kept) and len(held))
+        yield from ((kept, held) for kept, held in _quietly(splitter, dataset) if len(kept) and len(held))
 
 
-def _missing_classes(dataset: Dataset, rows: Array) -> set[int]:
+def missing_classes(dataset: Dataset, rows: Array) -> list[str]:
+    """Names of the classes of the data that have no row among `rows`; none for regression."""
     if not dataset.is_classification:
-        return set()
-    return set(np.unique(dataset.labels).tolist()) - set(np.unique(dataset.labels[rows]).tolist())
+        return []
+    missing = np.setdiff1d(dataset.labels, dataset.labels[rows])
+    return [dataset.class_names[label] if dataset.class_names else str(label) for label in missing.tolist()]
+
+
+def imbalance(dataset: Dataset, rows: Array) -> float:
+    """The largest difference between a class's share of `rows` and its share of all rows; 0 for regression."""
+    if not dataset.is_classification:
+        return 0.0
+    _, labels = np.unique(dataset.labels, return_inverse=True)
+    n_classes = int(labels.max()) + 1
+    shares = [np.bincount(part, minlength=n_classes) / len(part) for part in (labels, labels[rows])]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _explain_missing(dataset: Dataset, rows: Array) -> str:
-    missing = sorted(_missing_classes(dataset, rows))
-    names = [dataset.class_names[m] if dataset.class_names else str(m) for m in missing]
-    where = ""
+    where, more = "", ""
     if dataset.groups is not None:
-        owners = {str(g) for m in missing for g in np.unique(dataset.groups[dataset.labels == m])}
-        where = f" They occur in {', '.join(sorted(owners))} only."
+        inside = np.isin(dataset.labels, np.setdiff1d(dataset.labels, dataset.labels[rows]))
+        owners = sorted({str(group) for group in np.unique(dataset.groups[inside])})
+        where, more = f" They occur in {', '.join(owners)} only.", f" from more {unit(dataset)}s"
     return (
-        f"Training rows hold no sample of class {', '.join(names)}.{where} Expected every class in training; "
-        "add samples of it from more subjects, or drop the class."
+        f"Training rows hold no sample of class {', '.join(missing_classes(dataset, rows))}.{where} Expected every "
+        f"class in training; add samples of it{more}, or drop the class."
     )

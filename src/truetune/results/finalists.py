@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
@@ -20,9 +20,6 @@ from truetune.results.select import best_configurations
 from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Trial
 
-TRIALS_FOR_EACH = 4
-"""Trials of a search for each finalist."""
-
 TODAY = 0
 """Number of the trial that is today's configuration."""
 
@@ -31,13 +28,16 @@ INCOMPLETE = "its fresh runs are not all there"
 Recommendation = Literal["apply", "keep today's", "unknown"]
 
 
+TRIALS_FOR_EACH = 4
+"""Trials of a search for each finalist."""
+
+
 @dataclass(frozen=True)
 class FreshTraining:
     """How finalists are trained again.
 
     Attributes:
-        finalists: at most so many of the best trials, besides today's configuration, and at most a quarter of all
-            trials (but one): training every trial of a short search again would find nothing out; 0 trains none again.
+        finalists: how many of the best trials, besides today's configuration; 0 trains none again.
         runs: of each finalist in a stage.
         validation_ratio: validation rows for each training row of a run.
     """
@@ -45,6 +45,10 @@ class FreshTraining:
     finalists: int = 0
     runs: int = 3
     validation_ratio: float = 0.25
+
+    def of_search(self, n_trials: int) -> FreshTraining:
+        """For a search of so many trials: training every trial of a short one again would find nothing out."""
+        return replace(self, finalists=min(self.finalists, max(1, n_trials // TRIALS_FOR_EACH)))
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,6 @@ def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[i
     """By number. Today's configuration is one of them where it was scored, also when it was pruned."""
     if k == 0:
         return []
-    k = min(k, max(1, len(trials) // TRIALS_FOR_EACH))
     today = [t.number for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
     return sorted({*today, *(t.number for t in best_configurations(trials, objective, k))})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -237,7 +236,6 @@ def metric_of(task: Task, metrics: Mapping[str, float]) -> float:
 def release() -> None:
     """Give back what Keras keeps of models that are no longer used."""
     keras.backend.clear_session()
-    gc.collect()
 
 
 def _check_all_asked(values: Mapping[str, Value], hp: HyperParameters) -> None:

@@ -25,8 +25,9 @@ from truetune.study.kept_weights import KeptWeights
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
 from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
+from truetune.study.record import LostTrial
 from truetune.study.running import RunningTrial
-from truetune.study.store import LostTrial, Store
+from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Declined, Outcome, Request
 from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
@@ -249,7 +250,7 @@ class Lifecycle:
             return
         running.trial = trial
         self._searcher.accept(running.number, dict(values))
-        self._others.is_ours_again(trial)
+        self._others.note_own(trial)
         self._known.setdefault(_identity(values), running.number)
         self._observer.trial_started(trial, running.worker)
 
@@ -336,7 +337,7 @@ class Lifecycle:
             self._observer.trial_paused(trial, running.worker)
             return
         self._feasibility.learn(trial)
-        self._others.is_ours_again(trial)
+        self._others.note_own(trial)
         self._budget.count(trial)
         self._weights.learn(trial)
         self._checkpoints.discard(trial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from truetune.data.protocols import Protocol
 from truetune.errors import InputError
@@ -47,7 +48,8 @@ class SearchOptions:
         directory: where everything is written.
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
-        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`.
+        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`, or a splitter of scikit-learn's such as
+            `GroupKFold(5)`.
         folds: of protocol "k-fold".
         reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
@@ -58,7 +60,8 @@ class SearchOptions:
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
         lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
-        finalists: after the search so many of the best trials, and today's config, are trained again; 0 trains none.
+        finalists: after the search so many of the best trials (at most one in four), and today's config, are trained
+            again; 0 trains none.
         fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
@@ -72,7 +75,7 @@ class SearchOptions:
     directory: Path = Path("models")
     fresh: bool = False
     pruner: str = "median"
-    protocol: str = "holdout"
+    protocol: Any = "holdout"
     folds: int = 5
     reshuffle: bool = False
     grid_points: int | None = None
@@ -132,7 +135,7 @@ class SearchOptions:
     @property
     def evaluation_protocol(self) -> Protocol:
         """How trials are evaluated."""
-        return Protocol(self.protocol, self.folds, self.reshuffle)
+        return Protocol.of(self.protocol, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:

@@ -74,8 +74,8 @@ class OtherProcesses:
         self._store.forget(dead)
         return taken
 
-    def is_ours_again(self, trial: Trial) -> None:
-        """A trial of this process: built, or ended here."""
+    def note_own(self, trial: Trial) -> None:
+        """A trial was built or ended in this process: it is no news."""
         self._built.add(trial.number)
         if trial.state.is_finished:
             self._ended.add(trial.number)

@@ -124,7 +124,12 @@ class Record:
     ) -> None:
         """Hyperparameters as (Optuna's internal value, distribution), and attributes. Raises LostTrial."""
         rows = [
-            {"trial_id": trial_id, "param_name": key, "param_value": value, "distribution_json": _json(distribution)}
+            {
+                "trial_id": trial_id,
+                "param_name": key,
+                "param_value": value,
+                "distribution_json": distribution_to_json(distribution),
+            }
             for key, (value, distribution) in params.items()
         ]
         with self._ours(trial_id) as connection:
@@ -138,7 +143,7 @@ class Record:
             old = (_Params.c.trial_id == trial_id) & (_Params.c.param_name == key)
             connection.execute(delete(_Params).where(old))
             row = {"trial_id": trial_id, "param_name": key, "param_value": value}
-            connection.execute(insert(_Params).values({**row, "distribution_json": _json(distribution)}))
+            connection.execute(insert(_Params).values({**row, "distribution_json": distribution_to_json(distribution)}))
 
     def report(self, trial_id: int, step: int, value: float) -> None:
         """Raises LostTrial."""
@@ -258,10 +263,6 @@ class Record:
         with self._transaction() as connection:
             found = connection.execute(select(_System.c.key, _System.c.value_json).where(wanted))
             return {key.removeprefix(_LEASE): json.loads(value) for key, value in found}
-
-
-def _json(distribution: BaseDistribution) -> str:
-    return distribution_to_json(distribution)
 
 
 def _report(trial_id: int, step: int, value: float) -> dict[str, Any]:

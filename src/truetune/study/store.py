@@ -24,12 +24,10 @@ from truetune.search.distributions import natural_distribution
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.database import Patience, open_storage, reading, storage_errors
 from truetune.study.owner import Owner
-from truetune.study.record import ATTEMPT, LostTrial, Record
+from truetune.study.record import ATTEMPT, Record
 from truetune.study.storage_url import without_password
 from truetune.study.trial_attributes import STATES, attributes_of, checksum_of, from_optuna
 from truetune.trial import FreshRun, Trial
-
-__all__ = ["LostTrial", "Store", "study_exists"]
 
 Result = TypeVar("Result")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.errors import InputError
 
 if TYPE_CHECKING:
+    from truetune.data.grouping import Grouping
     from truetune.mapping import ConfigMapping
     from truetune.task import Task
 
@@ -29,6 +31,8 @@ class TaskChoice:
         use_dummy_data: made-up signals instead of data.
         objective: metric that decides.
         epochs: most epochs of one trial.
+        groups: level or column that never crosses a split.
+        rows_are_independent: no rows belong together.
     """
 
     task_spec: str | None = None
@@ -38,6 +42,8 @@ class TaskChoice:
     use_dummy_data: bool = False
     objective: str | None = None
     epochs: int | None = None
+    groups: str | None = None
+    rows_are_independent: bool = False
 
     @classmethod
     def from_source(cls, source: Mapping[str, Any] | None) -> TaskChoice:
@@ -58,6 +64,8 @@ class TaskChoice:
         names = [name for name in self.__dataclass_fields__ if getattr(self, name) in (None, False)]
         if self.data is not None or self.use_dummy_data:
             names = [name for name in names if name not in ("data", "use_dummy_data")]
+        if self.groups is not None or self.rows_are_independent:
+            names = [name for name in names if name not in ("groups", "rows_are_independent")]
         return replace(self, **{name: getattr(earlier, name) for name in names})
 
     def with_default_data(self) -> TaskChoice:
@@ -70,16 +78,17 @@ class TaskChoice:
         """Load the data and make the task.
 
         Raises:
-            InputError: there is no such task, or no data were given.
+            InputError: there is no such task, no data were given, or both groups and independent rows.
             DataError: the data cannot be used.
         """
+        from truetune.data.grouping import Grouping
         from truetune.tasks.registry import TASKS, load_task
 
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs={self.epochs} was given. Expected at least 1.")
-        name = self.task_spec or DEFAULT_TASK
+        name, grouping = self.task_spec or DEFAULT_TASK, Grouping(self.groups, self.rows_are_independent)
         if name not in TASKS:
-            return self._adjusted(load_task(name))
+            return self._adjusted(load_task(name), grouping)
         return TASKS[name].make(
             self.data,
             label=self.label,
@@ -88,9 +97,10 @@ class TaskChoice:
             objective=self.objective,
             epochs=self.epochs,
             cache_dir=cache_dir,
+            grouping=grouping,
         )
 
-    def _adjusted(self, task: Task) -> Task:
+    def _adjusted(self, task: Task, grouping: Grouping) -> Task:
         """A user's own task brings its own data and objective; its data are loaded here, once."""
         from truetune.tasks.registry import users_own
 
@@ -101,7 +111,8 @@ class TaskChoice:
                 f"{self.task_spec} brings its own data and objective, but {options} was given. Leave it out, or change "
                 "it in that file."
             )
-        data = users_own(f"The data of {self.task_spec}", task.load)
+        grouped = replace(task, data=partial(_grouped, task.data, grouping))
+        data = users_own(f"The data of {self.task_spec}", grouped.load)
         return replace(task, data=data, epochs=self.epochs or task.epochs)
 
     def mapping(self) -> ConfigMapping | None:
@@ -110,3 +121,11 @@ class TaskChoice:
 
         name = self.task_spec or DEFAULT_TASK
         return TASKS[name].mapping() if name in TASKS else load_task(name).mapping
+
+
+def _grouped(data: Any, grouping: Grouping) -> Any:
+    """A user's own data, grouped as was said before they are checked; what is no Dataset is left to `Task.load`."""
+    from truetune.data.dataset import Dataset
+
+    dataset = data() if callable(data) else data
+    return grouping.of(dataset) if isinstance(dataset, Dataset) else dataset

@@ -28,7 +28,8 @@ class TaskEntry:
 
     Attributes:
         factory: `module:function`. The function takes a path to data, or None, and by name `label`, `sfreq`, `dummy`,
-            `objective`, `epochs`, `cache_dir`, each None (or False) where nothing was said; it returns a `Task`.
+            `objective`, `epochs`, `cache_dir`, each None (or False) where nothing was said, and `grouping`, a
+            `Grouping`; it returns a `Task`.
         config: `module:attribute` of its `ConfigMapping`, found without loading data.
     """
 

@@ -101,6 +101,16 @@ class SearcherContract:
         problem = replace(self.problem(earlier.build, **fields), space=earlier.space.copy())
         return Simulation.resumed(self.make(problem), earlier)
 
+    def told(self, others: Simulation) -> Simulation:
+        """A search that is told of another process's trials as they run and end, and then goes on."""
+        problem = replace(self.problem(others.build), space=others.space.copy())
+        simulation = Simulation.resumed(self.make(problem), replace(others, trials={}))
+        for number, trial in sorted(others.trials.items()):
+            simulation.searcher.observe(Trial(number, TrialState.RUNNING, trial.values, schedule=trial.schedule))
+            simulation.searcher.observe(trial)
+            simulation.trials[number] = trial
+        return simulation
+
     # The contract
 
     def test_the_first_trial_is_todays_configuration(self) -> None:
@@ -209,6 +219,15 @@ class SearcherContract:
         trials = self.resume(interrupted).run(self.trials, parallel=3)
         assert all(trial.state.is_finished for trial in trials)
         assert len(trials) == self.expected_trials(self.trials, EPOCHS)
+
+    def test_trials_of_others_are_learned_one_by_one_as_by_a_resume(self) -> None:
+        for build, known in ((mixed, 14), (conditional, 5)):
+            earlier = self.simulate(build)
+            if not earlier.searcher.shares_study:
+                return
+            earlier.run(known)
+            restored = self.resume(earlier).run(self.trials)
+            assert _outline(self.told(earlier).run(self.trials)) == _outline(restored)
 
     def test_a_small_space_is_used_up(self) -> None:
         trials = self.simulate(tiny, max_trials=40).run(40)

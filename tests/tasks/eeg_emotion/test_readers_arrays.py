@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from truetune.errors import DataError
+from truetune.errors import DataError, InputError
 from truetune.tasks.eeg_emotion.readers import detect, load
 
 
@@ -73,6 +73,37 @@ def test_groups_can_be_another_identity(tmp_path):
     assert load(tmp_path, groups="session").groups.tolist() == [0, 1] * 10
     with pytest.raises(DataError, match=r"no 'subject' to group them by\. Expected one of: session"):
         load(tmp_path, groups="subject")
+
+
+def test_levels_of_arrays(tmp_path):
+    who, session = np.repeat(["a", "b"], 10), np.tile([1, 2], 10)
+    save(tmp_path, X=features(), y=emotions(), subjects=who, sessions=session)
+    dataset = load(tmp_path)
+    assert list(dataset.levels) == ["subject", "session"]
+    assert dataset.levels["session"][:2].tolist() == ["a/1", "a/2"]
+    assert load(tmp_path, groups="session").groups.tolist() == dataset.levels["session"].tolist()
+
+
+@pytest.mark.parametrize("as_npz", [True, False])
+def test_arrays_that_only_look_like_a_subject_must_be_declared(tmp_path, as_npz):
+    arrays = {"X_train": features(), "y_train": emotions(), "participant_id_train": np.arange(20)[:, None] % 4}
+    arrays["patients"] = np.arange(3)  # one for each patient, not for each row
+    save(tmp_path, **arrays)
+    if as_npz:
+        [file.unlink() for file in tmp_path.iterdir()]
+        np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=r"'participant_id'.*--groups participant_id.*--rows-are-independent"):
+        load(tmp_path)
+    assert load(tmp_path, groups="participant_id").groups.tolist() == [0, 1, 2, 3] * 5
+    assert load(tmp_path, rows_are_independent=True).groups is None
+
+
+def test_groups_may_be_any_array(tmp_path):
+    save(tmp_path, X=features(), y=emotions(), site=np.arange(20) % 2)
+    assert load(tmp_path).groups is None
+    assert load(tmp_path, groups="site").groups.tolist() == [0, 1] * 10
+    with pytest.raises(InputError, match="--groups site and --rows-are-independent"):
+        load(tmp_path, groups="site", rows_are_independent=True)
 
 
 def test_another_array_can_be_the_label_and_strangers_are_left_alone(tmp_path):
@@ -148,6 +179,43 @@ def test_a_feature_table(tmp_path, name):
     assert dataset.groups[:4].tolist() == ["00", "01", "02", "03"]
     assert dataset.main_output == "emotion"
     assert dataset.identities["trial"].tolist() == [str(i) for i in range(20)]
+
+
+def test_levels_of_a_feature_table(tmp_path):
+    table(trial=range(20), session=1).to_csv(tmp_path / "t.csv", index=False)
+    dataset = load(tmp_path)
+    assert list(dataset.levels) == ["subject", "session", "trial"]
+    assert dataset.levels["trial"][5] == "01/1/5"
+
+
+@pytest.mark.parametrize("name", ["participant_id", "patient", "Subject", "userId", "session"])
+def test_a_column_that_only_looks_like_a_subject_must_be_declared(tmp_path, name):
+    table(**{name: [i % 4 for i in range(20)]}).drop(columns="subject").to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=rf"'{name}'.*--groups {name}.*--rows-are-independent"):
+        load(tmp_path)
+    grouped = load(tmp_path, groups=name)
+    assert grouped.groups.tolist() == ["0", "1", "2", "3"] * 5
+    assert grouped.X.shape == (20, 6), "it is no feature"
+    independent = load(tmp_path, rows_are_independent=True)
+    assert (independent.groups, independent.X.shape) == (None, (20, 6))
+
+
+def test_a_measure_with_a_name_like_that_stays_a_feature(tmp_path):
+    more = {"subjective_rating": 1, "patient_age": 50, "distance_to_person": np.arange(20) / 3}
+    table(**more).drop(columns="subject").to_csv(tmp_path / "t.csv", index=False)
+    assert load(tmp_path).X.shape == (20, 9)
+
+
+def test_the_label_may_be_a_person(tmp_path):
+    table(speaker=["x", "y"] * 10).drop(columns="subject").to_csv(tmp_path / "t.csv", index=False)
+    assert load(tmp_path, "speaker").class_names == ("x", "y")
+
+
+def test_groups_may_be_any_column(tmp_path):
+    table(site=np.arange(20) % 2).to_csv(tmp_path / "t.csv", index=False)
+    dataset = load(tmp_path, groups="site")
+    assert dataset.groups.tolist() == ["0", "1"] * 10
+    assert dataset.X.shape == (20, 6)
 
 
 def test_other_labels_and_row_numbers_are_no_features(tmp_path):

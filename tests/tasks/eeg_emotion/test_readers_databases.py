@@ -131,7 +131,7 @@ def test_seed_iv_whose_labels_depend_on_the_session(tmp_path):
     expected = [SEED_IV_CLASSES[label] for session in (1, 2, 3) for label in SEED_IV_LABELS[session]]
     assert [dataset.class_names[label] for label in dataset.y] == expected
     assert dataset.identities["session"].tolist() == np.repeat([1, 2, 3], 24).tolist()
-    assert load(tmp_path, groups="session").groups.tolist() == np.repeat([1, 2, 3], 24).tolist()
+    assert load(tmp_path, groups="session").groups.tolist() == np.repeat(["4/1", "4/2", "4/3"], 24).tolist()
 
 
 def test_every_session_of_seed_iv_has_each_emotion_six_times():

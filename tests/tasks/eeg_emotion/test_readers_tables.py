@@ -54,6 +54,23 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
     np.testing.assert_array_equal(load(tmp_path).X, expected)
 
 
+def test_windows_of_a_trial_of_a_session_of_a_subject(tmp_path):
+    save(tmp_path, *(table(who, n_times=1100, sfreq=128, session="x") for who in ("01", "02")))
+    dataset = load(tmp_path)
+    assert list(dataset.levels) == ["subject", "session", "trial"]
+    assert dataset.levels["trial"][[0, 1, 2, 8]].tolist() == ["01/x/0", "01/x/0", "01/x/1", "02/x/0"]
+    assert load(tmp_path, groups="trial").groups.tolist() == dataset.levels["trial"].tolist()
+    assert load(tmp_path, rows_are_independent=True).groups is None
+
+
+def test_groups_of_a_further_column(tmp_path):
+    save(tmp_path, table("01", sfreq=128, site="a"), table("02", sfreq=128, site="a"), table("03", sfreq=128, site="b"))
+    assert load(tmp_path, "condition", groups="site").groups.tolist() == ["a"] * 8 + ["b"] * 4
+    save(tmp_path, table("01", sfreq=128, site=np.arange(4 * 128)))
+    with pytest.raises(DataError, match=r"'site' of .* changes within a trial"):
+        load(tmp_path, "condition", groups="site")
+
+
 @pytest.mark.parametrize("source", ["option", "column", "sidecar", "uci"])
 def test_where_the_sampling_rate_comes_from(tmp_path, source):
     uci = source == "uci"

@@ -12,7 +12,7 @@ from truetune.data.dataset import Array, Arrays, Dataset
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import cache, labels
 from truetune.tasks.eeg_emotion.channels import standard_names
-from truetune.tasks.eeg_emotion.signals import Recordings
+from truetune.tasks.eeg_emotion.signals import Recordings, levels_of
 
 # Hz; a band holds its lower edge and not its upper one.
 BANDS: Mapping[str, tuple[float, float]] = {
@@ -203,7 +203,7 @@ def _dataset(rows: list[Array], parts: list[Recordings]) -> Dataset:
     return Dataset(
         X=np.concatenate(rows),
         y=encoded.y,
-        groups=identities.get("subject"),
+        groups=levels_of(identities),
         class_names=encoded.class_names,
         main_output=encoded.main_output,
         identities=identities,

@@ -10,6 +10,9 @@ import numpy as np
 from truetune.data.dataset import Array, Arrays, named
 from truetune.errors import DataError
 
+LEVELS = ("subject", "session", "trial")
+"""What rows of EEG belong to, coarsest first: windows of one trial lie in one session of one subject."""
+
 WINDOW_SECONDS = 4.0
 SHORTEST_SECONDS = 0.5
 # Scalp EEG is 1 to 100 µV; in volts it would be a million times smaller.
@@ -103,6 +106,13 @@ class Recordings:
                 f"The signals{where} vary by {typical:.2g} only. Expected microvolts, where EEG varies by 1 to 100; "
                 "multiply volts by 1e6, and check that the recording is not flat."
             )
+
+
+def levels_of(identities: Mapping[str, Array]) -> dict[str, Array] | None:
+    """The identities that are levels of groups, as `Dataset(groups=…)` takes them; None where no subject is known."""
+    if "subject" not in identities:
+        return None
+    return {name: identities[name] for name in LEVELS if name in identities}
 
 
 def cut(trials: list[Array], sfreq: float, window_seconds: float | None) -> tuple[Array, Array]:

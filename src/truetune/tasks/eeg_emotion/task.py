@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from truetune.data.dataset import Array, Dataset, named
+from truetune.data.grouping import UNSAID, Grouping
 from truetune.errors import DataError, ObjectiveError
 from truetune.task import Objective, Task
 from truetune.tasks.eeg_emotion.builder import EmotionBuilder
@@ -34,6 +35,7 @@ def make_task(
     objective: str | None = None,
     epochs: int | None = None,
     cache_dir: Path | None = None,
+    grouping: Grouping = UNSAID,
 ) -> Task:
     """Load the data and make a builder that fits them.
 
@@ -46,12 +48,14 @@ def make_task(
             is `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
         epochs: the most epochs of one trial; None is 30, for made-up signals 4.
         cache_dir: where extracted features are kept.
+        grouping: which rows belong together, where the data do not say or something else is wanted.
 
     Raises:
         DataError: no data were given, both data and `dummy`, or data that cannot be used.
         ObjectiveError: the model will not log this objective.
     """
-    dataset = _load(data, label, sfreq, dummy, cache_dir)
+    _check_source(data, dummy)
+    dataset = _dummy(label, cache_dir, grouping) if data is None else _read(data, label, sfreq, cache_dir, grouping)
     if dummy and epochs is None:
         epochs = DUMMY_EPOCHS
     return task_for(dataset, objective=objective, epochs=epochs)
@@ -118,24 +122,26 @@ def resolve_objective(name: str | None, heads: Mapping[str, int], main: str | No
     return Objective(resolved, direction)
 
 
-def _load(data: Path | None, label: str | None, sfreq: float | None, dummy: bool, cache_dir: Path | None) -> Dataset:
+def _check_source(data: Path | None, dummy: bool) -> None:
     if dummy and data is not None:
         raise DataError(f"Both the data {data} and dummy data were asked for. Give one: --data, or --use-dummy-data.")
-    if dummy:
-        return _dummy(label, cache_dir)
-    if data is None:
+    if not dummy and data is None:
         raise DataError(
             "No data were given, and there is no folder data/. Expected --data DIR (a folder or file of EEG), or "
             "--use-dummy-data to try things out on made-up signals."
         )
+
+
+def _read(data: Path, label: str | None, sfreq: float | None, cache_dir: Path | None, grouping: Grouping) -> Dataset:
     from truetune.tasks.eeg_emotion.readers import load
 
-    return load(data, label=label, sfreq=sfreq, cache_dir=cache_dir)
+    independent = grouping.rows_are_independent
+    return load(data, label, grouping.groups, cache_dir, sfreq=sfreq, rows_are_independent=independent)
 
 
-def _dummy(label: str | None, cache_dir: Path | None) -> Dataset:
+def _dummy(label: str | None, cache_dir: Path | None, grouping: Grouping) -> Dataset:
     from truetune.tasks.eeg_emotion.features import extract
     from truetune.tasks.eeg_emotion.synthetic import dummy_recordings
 
     recordings = dummy_recordings(DUMMY_SEED, trials_per_class=DUMMY_TRIALS_PER_CLASS)
-    return extract(replace(recordings, label=label), cache_dir)
+    return grouping.of(extract(replace(recordings, label=label), cache_dir))

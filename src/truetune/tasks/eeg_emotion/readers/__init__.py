@@ -5,10 +5,10 @@ Importing this loads neither MNE nor pandas nor SciPy; each reader loads what it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from truetune.data.dataset import Dataset
+from truetune.data.grouping import Grouping
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers import arrays, deap, dreamer, feature_tables, raw, seed, tables
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions
@@ -33,6 +33,7 @@ def load(
     *,
     sfreq: float | None = None,
     window_seconds: float | None = None,
+    rows_are_independent: bool = False,
 ) -> Dataset:
     """The features, labels and identities in a file or folder of any known format, checked.
 
@@ -40,19 +41,20 @@ def load(
         label: which label to learn, where there are several: a column's name, or "valence", "arousal" or "emotion"
             for data with ratings. Emotions 0…4 are loaded with three heads.
         groups: which identity never crosses a split, e.g. "session"; None is "subject" where it is known.
+        rows_are_independent: no rows belong together, whatever the data say.
         cache_dir: folder for extracted features; None keeps none.
         sfreq: samples per second, Hz, for tables that do not tell.
         window_seconds: length of the windows that longer trials are cut into; None: 4 s, or the shortest trial.
 
     Raises:
-        DataError: the path does not exist, no format fits, or what is in it cannot be used.
+        DataError: the path does not exist, no format fits, what is in it cannot be used, or a column looks like a
+            person and nothing was said about groups.
+        InputError: both `groups` and `rows_are_independent`.
     """
-    path = Path(path)
-    options = ReadOptions(label, sfreq, window_seconds, None if cache_dir is None else Path(cache_dir))
+    path, grouping = Path(path), Grouping(groups, rows_are_independent)
+    options = ReadOptions(label, sfreq, window_seconds, None if cache_dir is None else Path(cache_dir), groups)
     _check_options(options)
-    dataset = READERS[detect(path)].read(path, options)
-    if groups is not None:
-        dataset = _group_by(dataset, groups)
+    dataset = grouping.of(READERS[detect(path)].read(path, options))
     dataset.check()
     return dataset
 
@@ -89,11 +91,3 @@ def _check_options(options: ReadOptions) -> None:
         value = getattr(options, name)
         if value is not None and not 0 < value < float("inf"):
             raise DataError(f"{name}={value} was given. Expected a positive number.")
-
-
-def _group_by(dataset: Dataset, name: str) -> Dataset:
-    if name not in dataset.identities:
-        raise DataError(
-            f"The rows have no '{name}' to group them by. Expected one of: {', '.join(dataset.identities) or 'none'}."
-        )
-    return replace(dataset, groups=dataset.identities[name])

@@ -9,9 +9,11 @@ import numpy as np
 
 from truetune.data.bounds import load_npy, load_npz
 from truetune.data.dataset import Array, Dataset
+from truetune.data.groups import looks_like_group
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in, foreign
+from truetune.tasks.eeg_emotion.signals import levels_of
 
 # The suffixes people give the files of a part, by the part's name; "" is data that are not split.
 PARTS = {
@@ -41,9 +43,10 @@ def read(path: Path, options: ReadOptions) -> Dataset:
 
     A folder holds `X.npy` and `y.npy`, or `X_train.npy`, `y_train.npy` and if need be `X_val…`, `X_test…`; identities
     are `subjects_train.npy` (or groups_…, trials_…, sessions_…). Words for the classes may be in `class_names`.
-    `label` is the name of the labels' array instead of "y".
+    An array with another name that looks like a person or a recording (`participants_train.npy`), or the one that
+    `groups` names, is an identity too. `label` is the name of the labels' array instead of "y".
     """
-    arrays = _load(path, options.label or "y")
+    arrays = _load(path, options)
     name = options.label if options.label and any(options.label + suffix in arrays for suffix in PARTS) else "y"
     suffixes = [suffix for suffix in PARTS if f"X{suffix}" in arrays]
     if not suffixes:
@@ -52,18 +55,26 @@ def read(path: Path, options: ReadOptions) -> Dataset:
         )
     if "" in suffixes and len(suffixes) > 1:
         raise DataError(f"{path} holds both X and X{suffixes[1]}. Expected the whole data or its parts; remove one.")
-    parts = [_part(path, arrays, suffix, name) for suffix in suffixes]
+    parts = [_part(path, arrays, suffix, name, options.groups) for suffix in suffixes]
     return _join(path, parts, [PARTS[suffix] for suffix in suffixes], options.label, arrays.get("class_names"))
 
 
-def _load(path: Path, label: str) -> dict[str, Array]:
+def _load(path: Path, options: ReadOptions) -> dict[str, Array]:
     """The arrays by name; files beside them that are none of ours are left alone."""
     if path.is_dir() and not any((path / f"X{suffix}.npy").is_file() for suffix in PARTS):
         path = files_in(path, ".npz")[0]
     if path.is_file():
         return foreign(path, "an .npz of numbers (np.savez)", lambda: _load_npz(path))
-    ours = {name + suffix for name in ("X", "y", label, "class_names", *IDENTITIES) for suffix in PARTS}
-    return {file.stem: _load_npy(file) for file in files_in(path, ".npy") if file.stem in ours}
+    ours = {"X", "y", options.label, options.groups, "class_names", *IDENTITIES}
+    files = {file.stem: file for file in files_in(path, ".npy")}
+    bases = {stem: _base(stem) for stem in files}
+    return {stem: _load_npy(files[stem]) for stem, base in bases.items() if base in ours or looks_like_group(base)}
+
+
+def _base(name: str) -> str:
+    """The name without that of its part."""
+    suffix = next((suffix for suffix in PARTS if suffix and name.endswith(suffix)), "")
+    return name.removesuffix(suffix)
 
 
 def _load_npy(file: Path) -> Array:
@@ -77,7 +88,7 @@ def _load_npz(file: Path) -> dict[str, Array]:
     return load_npz(file)
 
 
-def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str) -> dict[str, Array]:
+def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str, groups: str | None) -> dict[str, Array]:
     """X, y and the identities of one part, of equal lengths."""
     if label + suffix not in arrays:
         raise DataError(f"{path} holds X{suffix} but no {label}{suffix}. Expected its labels, shape (n,).")
@@ -87,6 +98,7 @@ def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str) -> d
     for name, identity in IDENTITIES.items():
         if name + suffix in arrays:
             part[identity] = arrays[name + suffix]
+    part |= _undeclared(arrays, suffix, {label, *part}, groups, len(part["X"]))
     for name, array in part.items():
         if array.ndim == 0 or len(array) != len(part["X"]):
             raise DataError(
@@ -94,6 +106,18 @@ def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str) -> d
                 "Expected one entry per row; save them again from the same table."
             )
     return part
+
+
+def _undeclared(
+    arrays: Mapping[str, Array], suffix: str, known: set[str], groups: str | None, n_rows: int
+) -> dict[str, Array]:
+    """Further arrays of one id per row. Others of such a name, e.g. a list of all patients, are left alone."""
+    found = {}
+    for name in {_base(name) for name in arrays if name == _base(name) + suffix} - known - set(IDENTITIES):
+        array = arrays[name + suffix]
+        if name == groups or (looks_like_group(name) and array.shape in ((n_rows,), (n_rows, 1))):
+            found[name] = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    return dict(sorted(found.items()))
 
 
 def _features(X: Array, name: str) -> Array:
@@ -127,7 +151,7 @@ def _join(
     return Dataset(
         X=columns["X"],
         y=encoded.y,
-        groups=identities.get("subject"),
+        groups=levels_of(identities),
         class_names=encoded.class_names,
         main_output=encoded.main_output,
         identities=identities,

@@ -22,12 +22,14 @@ class ReadOptions:
         sfreq: samples per second, Hz, where the files do not tell.
         window_seconds: length of the windows that trials are cut into; None: 4 s, or the shortest trial's.
         cache_dir: where extracted features are kept; None keeps none.
+        groups: a further column that says who or what a row is from, whatever its name.
     """
 
     label: str | None = None
     sfreq: float | None = None
     window_seconds: float | None = None
     cache_dir: Path | None = None
+    groups: str | None = None
 
 
 @dataclass(frozen=True)

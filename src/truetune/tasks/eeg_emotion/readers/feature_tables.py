@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truetune.data.dataset import Dataset
+from truetune.data.groups import looks_like_group
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions
 from truetune.tasks.eeg_emotion.readers.csv_files import read_csv, tables_in
+from truetune.tasks.eeg_emotion.signals import LEVELS, levels_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IDENTITIES = ("subject", "session", "trial")
 # Columns that are labels by name: the first is taken where none is asked for, and none of them is ever a feature.
 LABELS = ("emotion", "label", "y", "target", "class", "valence", "arousal", "dominance")
 _INDEX = ("index", "id", "sample")
@@ -27,7 +28,11 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Dataset:
-    """Every numeric column is a feature but the identities (subject, session, trial), the labels and row numbers."""
+    """Every numeric column is a feature but the labels, row numbers and identities.
+
+    Identities are subject, session and trial, a column of whole numbers or words that looks like a person or a
+    recording (`participant_id`), and the one that `groups` names. A column `subject` declares groups; no other does.
+    """
     table = _concatenate(tables_in(path))
     label = options.label or next((name for name in LABELS if name in table), None)
     if label is None or label not in table:
@@ -36,14 +41,15 @@ def read(path: Path, options: ReadOptions) -> Dataset:
             f"{_some(list(table.columns))}. Expected a label column such as 'label' or 'emotion'; name it with the "
             "label option."
         )
-    _check_no_gaps(path, table, [label, *(name for name in IDENTITIES if name in table)])
-    features = _features(path, table, label)
+    names = [name for name in table.columns if name != label and _is_identity(table, name, options.groups)]
+    _check_no_gaps(path, table, [label, *names])
+    features = _features(path, table, [label, *names])
     encoded = labels.encode(table[label].to_numpy(), label)
-    identities = {name: table[name].to_numpy(dtype=str) for name in IDENTITIES if name in table}
+    identities = {str(name): table[name].to_numpy(dtype=str) for name in names}
     return Dataset(
         X=features.to_numpy(dtype=np.float32),
         y=encoded.y,
-        groups=identities.get("subject"),
+        groups=levels_of(identities),
         class_names=encoded.class_names,
         main_output=encoded.main_output,
         identities=identities,
@@ -64,8 +70,19 @@ def _concatenate(files: list[Path]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _features(path: Path, table: pd.DataFrame, label: str) -> pd.DataFrame:
-    taken = {label, *IDENTITIES, *LABELS, *_INDEX}
+def _is_identity(table: pd.DataFrame, name: str, groups: str | None) -> bool:
+    """A name alone is not enough: `distance_to_person` in fractions is a feature."""
+    if name in LEVELS or name == groups:
+        return True
+    return looks_like_group(str(name)) and not _has_fractions(table[name])
+
+
+def _has_fractions(column: pd.Series[Any]) -> bool:
+    return column.dtype.kind == "f" and bool((column.dropna() % 1 != 0).any())
+
+
+def _features(path: Path, table: pd.DataFrame, others: list[str]) -> pd.DataFrame:
+    taken = {*others, *LEVELS, *LABELS, *_INDEX}
     rest = table[[name for name in table.columns if name not in taken and not str(name).startswith("Unnamed:")]]
     features = rest.select_dtypes("number")
     if features.shape[1] == 0:

@@ -17,13 +17,12 @@ from truetune.tasks.eeg_emotion.channels import standard_name
 from truetune.tasks.eeg_emotion.features import extract_all
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, foreign
 from truetune.tasks.eeg_emotion.readers.csv_files import header, read_csv, tables_in
-from truetune.tasks.eeg_emotion.signals import Recordings, cut
+from truetune.tasks.eeg_emotion.signals import LEVELS, Recordings, cut
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IDENTITIES = ("subject", "session", "trial")
-_NO_LABELS = {*IDENTITIES, "sample", "sfreq", "time"}
+_NO_LABELS = {*LEVELS, "sample", "sfreq", "time"}
 _USUAL_LABELS = ("emotion", "label")
 # Subjects of the UCI EEG Database (kdd.ics.uci.edu/databases/eeg: "256 Hz (3.9-msec epoch) for 1 second") are called
 # co2a0000364 or co3c0000402: a fixed prefix, a for alcoholic or c for control, a number.
@@ -56,10 +55,11 @@ def _recordings(path: Path, options: ReadOptions) -> Iterator[Recordings]:
 def _read_file(file: Path, options: ReadOptions) -> Recordings:
     table = read_csv(file)
     _check_columns(file, table)
-    keys = [name for name in IDENTITIES if name in table]
+    keys = [name for name in LEVELS if name in table]
     table = table.sort_values([*keys, "sample"], kind="stable").reset_index(drop=True)
     starts, lengths = _trials(file, table, keys)
-    label = _label(file, table, starts, lengths, options.label)
+    further = _further_groups(file, table, starts, lengths, options.groups)
+    label = _label(file, table.drop(columns=further), starts, lengths, options.label)
     channels = _channels(file, table)
     sfreq = options.sfreq or _sfreq(file, table, lengths)
     values = table[channels].to_numpy(dtype=np.float32)
@@ -71,7 +71,7 @@ def _read_file(file: Path, options: ReadOptions) -> Recordings:
         sfreq=sfreq,
         ch_names=tuple(channels),
         y=_plain(rows[label]),
-        identities={name: rows[name].to_numpy(dtype=str) for name in keys},
+        identities={name: rows[name].to_numpy(dtype=str) for name in [*keys, *further]},
         label=label,
         kind="EEG signals (tables)",
         source=str(file),
@@ -85,7 +85,7 @@ def _check_columns(file: Path, table: pd.DataFrame) -> None:
             f"{file} has no column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns[:8]))}, …. "
             "Expected subject, trial, sample, a label, and a column per electrode."
         )
-    for name in (*IDENTITIES, "sample"):
+    for name in (*LEVELS, "sample"):
         if name in table and table[name].isna().any():
             raise DataError(
                 f"{int(table[name].isna().sum())} rows of {file} have no '{name}'. Expected one in each row."
@@ -106,6 +106,19 @@ def _trials(file: Path, table: pd.DataFrame, keys: list[str]) -> tuple[Array, Ar
             "be numbered one by one; export it again."
         )
     return starts, lengths
+
+
+def _further_groups(file: Path, table: pd.DataFrame, starts: Array, lengths: Array, groups: str | None) -> list[str]:
+    """The column that `groups` names, where it is none of the levels."""
+    if groups is None or groups in LEVELS or groups not in table:
+        return []
+    trial = np.repeat(np.arange(len(starts)), lengths)
+    if table[groups].isna().any() or table[groups].groupby(trial).nunique().max() > 1:
+        raise DataError(
+            f"The column '{groups}' of {file} has gaps or changes within a trial. Expected groups that keep whole "
+            "trials together; group by another column."
+        )
+    return [groups]
 
 
 def _label(file: Path, table: pd.DataFrame, starts: Array, lengths: Array, wanted: str | None) -> str:

@@ -1,0 +1,87 @@
+"""What was said about groups reaches the data, whoever loads them, and is said once only."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from truetune.errors import DataError, InputError
+from truetune.tasks.choice import TaskChoice
+
+OWN_TASK = """
+import numpy as np
+import truetune
+
+def build(hp):
+    raise NotImplementedError
+
+def load():
+    who = {"participant_id": np.arange(12) // 4, "site": np.arange(12) % 2}
+    return truetune.Dataset(np.zeros((12, 2)), np.arange(12) % 2, identities=who)
+
+objective = truetune.Objective("val_accuracy", "max")
+lazy = truetune.Task("mine", build, load, objective)
+task = truetune.Task("mine", build, load(), objective)
+broken = truetune.Task("mine", build, lambda: [1, 2], objective)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "own_task_with_persons.py"
+    path.write_text(OWN_TASK)
+    yield path
+    sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize("name", ["task", "lazy"])
+def test_a_users_own_task_is_refused_or_grouped(own, tmp_path, name):
+    spec = f"{own}:{name}"
+    with pytest.raises(DataError, match="--groups participant_id"):
+        TaskChoice(spec).make(tmp_path)
+    assert (
+        TaskChoice(spec, groups="participant_id").make(tmp_path).load().groups.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    )
+    assert TaskChoice(spec, groups="site").make(tmp_path).load().groups.tolist() == [0, 1] * 6
+    assert TaskChoice(spec, rows_are_independent=True).make(tmp_path).load().groups is None
+    with pytest.raises(DataError, match=r"no 'person' to group them by\. Expected one of: participant_id, site"):
+        TaskChoice(spec, groups="person").make(tmp_path)
+
+
+def test_what_is_no_dataset_is_still_said(own, tmp_path):
+    with pytest.raises(InputError, match="is a list"):
+        TaskChoice(f"{own}:broken", groups="site").make(tmp_path)
+
+
+def test_both_are_refused_before_anything_is_loaded(tmp_path):
+    with pytest.raises(InputError, match="--groups a and --rows-are-independent"):
+        TaskChoice(groups="a", rows_are_independent=True).make(tmp_path)
+
+
+def test_the_eeg_task_takes_groups(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.eye(20), y=np.arange(20) % 5, participants=np.arange(20) // 4)
+    with pytest.raises(DataError, match="--groups participants"):
+        TaskChoice(data=tmp_path / "a.npz").make(tmp_path)
+    grouped = TaskChoice(data=tmp_path / "a.npz", groups="participants").make(tmp_path).load()
+    assert len(set(grouped.groups.tolist())) == 5
+
+
+def test_dummy_data_take_groups_too(tmp_path):
+    data = TaskChoice(use_dummy_data=True, groups="trial").make(tmp_path).load()
+    assert len(np.unique(data.groups)) == len(data)
+
+
+@pytest.mark.parametrize("said", [{"groups": "session"}, {"rows_are_independent": True}, {}])
+def test_the_record_keeps_what_was_said(said):
+    choice = TaskChoice("eeg-emotion", **said)
+    assert choice.source() == {"task_spec": "eeg-emotion", **said}
+    assert TaskChoice.from_source(choice.source()) == choice
+    assert TaskChoice().or_else(choice) == choice
+
+
+def test_what_is_said_now_replaces_what_was_said_about_groups():
+    grouped, independent = TaskChoice(groups="session"), TaskChoice(rows_are_independent=True)
+    assert grouped.or_else(independent) == grouped
+    assert independent.or_else(grouped) == independent
