@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("search", "training", "tasks"),
     ("study", "results", "testing", "metrics"),
     ("session",),
+    ("nested",),
     ("api",),
     ("planning", "cleaning", "doctor", "doctor_search"),
     ("report",),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from truetune.nested import run_nested
 from truetune.results.result import Result
-from truetune.session import opened
+from truetune.session import run_session
 from truetune.study.events import Observer
-from truetune.study.options import SearchOptions
+from truetune.study.options import NESTED, SearchOptions
 from truetune.task import Task
 
 
@@ -26,8 +27,8 @@ def tune(
         method: "optuna" or "keras-tuner".
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
-        options: further fields of `truetune.SearchOptions`: `algorithm`, `workers`, `seed`, `study_name`, `storage`,
-            `directory`, `fresh`, `pruner`, `time_budget`, `worker_memory`, …
+        options: further fields of `truetune.SearchOptions`: `algorithm`, `protocol`, `workers`, `seed`, `study_name`,
+            `storage`, `directory`, `fresh`, `pruner`, `time_budget`, `worker_memory`, …
 
     Raises:
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
@@ -42,9 +43,5 @@ def run_search(
     task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
 ) -> Result:
     """`tune` with everything spelled out; `source` says, for the record, how the task was made."""
-    with opened(task, options, observer, source) as session:
-        if session.is_complete():
-            observer.note(f"Study '{session.place.name}' has its {options.max_trials} trials; nothing is left to do.")
-            return session.result()
-        session.search()
-        return session.result()
+    run = run_nested if options.protocol == NESTED else run_session
+    return run(task, options, observer, source)

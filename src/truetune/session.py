@@ -81,6 +81,24 @@ def opened(
             raise
 
 
+def run_session(
+    task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
+) -> Result:
+    """Search until the budget is used, train the finalists again, and read what the study holds.
+
+    Raises:
+        InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
+        BuildError: the builder raised with its default values.
+        RepeatedFailure: several trials in a row failed for the same reason.
+    """
+    with opened(task, options, observer, source) as session:
+        if session.is_complete():
+            observer.note(f"Study '{session.place.name}' has its {options.max_trials} trials; nothing is left to do.")
+            return session.result()
+        session.search()
+        return session.result()
+
+
 def _open_session(
     task: Task,
     options: SearchOptions,
@@ -425,6 +443,8 @@ class Session:
             meta,
             fresh=tuple(self.store.fresh_runs()),
             training=self._training(),
+            task=replace(self.task, data=self.dataset),
+            seal=self.place.seal,
         )
         return replace(result, best_weights=self._best_weights(result))
 

@@ -251,7 +251,7 @@ def test_the_same_seed_draws_the_same_folds(protocol, data, level, seed):
 def test_the_seal_keeps_each_level(tmp_path, level):
     labels = np.arange(96) % 2
     groups = {"subject": np.arange(96) // 12, "session": np.arange(96) // 6 % 2, "trial": np.arange(96) // 2 % 3}
-    data = Dataset(np.zeros((96, 1)), labels, groups=groups).grouped_by(level)
+    data = Dataset(np.arange(96.0)[:, None], labels, groups=groups).grouped_by(level)
     sealed = seal(data, tmp_path / "seal.json", seed=1)
     assert sealed.by == level
     for finer in LEVELS[LEVELS.index(level) :]:

@@ -10,7 +10,7 @@ import pytest
 from truetune.checksum import checksum
 from truetune.data.dataset import Dataset
 from truetune.data.seal import seal
-from truetune.errors import StudyError
+from truetune.errors import DataError, StudyError
 
 
 def data(n=40, shift=0.0):
@@ -43,7 +43,7 @@ def test_a_seal_outlives_another_seed(tmp_path):
 
 
 def test_the_users_own_test_part_is_sealed(tmp_path):
-    own = Dataset(np.zeros((4, 1)), np.array([0, 1, 0, 1]), parts=np.array(["train", "train", "test", "test"]))
+    own = Dataset(np.arange(4.0)[:, None], np.array([0, 1, 0, 1]), parts=np.array(["train", "train", "test", "test"]))
     sealed = seal(own, tmp_path / "seal.json", seed=0)
     assert (sealed.test_rows.tolist(), sealed.by) == ([2, 3], "given")
 
@@ -93,3 +93,12 @@ def test_a_changed_row_number_is_noticed(tmp_path):
     assert path.read_text() != text
     with pytest.raises(StudyError, match=r"checksum does not fit"):
         seal(data(), path, seed=0)
+
+
+def test_a_row_on_both_sides_is_refused_and_nothing_is_sealed(tmp_path):
+    X = np.arange(80, dtype="float32").reshape(40, 2)
+    X[1::2] = X[::2]
+    parts = np.where(np.arange(40) < 31, "train", "test")
+    with pytest.raises(DataError, match="the test part"):
+        seal(Dataset(X, np.arange(40) % 2, parts=parts), tmp_path / "seal.json", seed=0)
+    assert not (tmp_path / "seal.json").exists()

@@ -287,10 +287,10 @@ def test_a_trial_that_is_better_is_found_and_recommended():
 def test_of_several_folds_the_folds_are_what_the_interval_counts():
     """Runs over all rows are nearly equal, which says nothing of other rows; their folds differ."""
     folds = [(0.50, 0.70, 0.60), (0.52, 0.69, 0.59), (0.51, 0.70, 0.60)]
-    runs = [FreshRun(0, i, CHOOSING, 0.6, 0.6, fold_scores=scores) for i, scores in enumerate(folds)]
+    fresh = [FreshRun(0, i, CHOOSING, 0.6, 0.6, fold_scores=scores) for i, scores in enumerate(folds)]
     trials = [trial(0, 0.6)]
     training = FreshTraining(1, 3, validation_ratio=0.5)
-    (finalist,) = choose(trials, MAX, training, runs).finalists
+    (finalist,) = choose(trials, HIGH, training, fresh).finalists
     parts = [score for scores in folds for score in scores]
     error = math.sqrt(np.var(parts, ddof=1) * (1 / 9 + 0.5))
     assert finalist.mean == pytest.approx(0.6)

@@ -14,6 +14,7 @@ import numpy as np
 
 from truetune.checksum import checksum
 from truetune.data.dataset import Array, Dataset
+from truetune.data.leaks import check_identical
 from truetune.data.locked import locked
 from truetune.data.other_seals import FOLDER, refuse_sealed_rows, same_rows, same_test_part
 from truetune.data.row_hashes import row_hashes
@@ -59,7 +60,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
     Raises:
         StudyError: `path` seals other data, or is damaged; or these data would be tuned on rows that another study
             in the directory has sealed.
-        DataError: the data cannot be split.
+        DataError: the data cannot be split, or a row is on both sides.
         StorageError: `path` cannot be written.
     """
     fingerprint = dataset.fingerprint()
@@ -69,6 +70,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
         if path.exists():  # another process was quicker
             return read_seal(path, len(dataset), fingerprint)
         split = same_test_part(dataset, path, fingerprint) or _new_test_part(dataset, path, seed, fraction)
+        check_identical(dataset, split.kept, split.held, "the test part")
         refuse_sealed_rows(dataset.take(split.kept), path, fingerprint)
         hashes = row_hashes(dataset.take(split.held).X)
         SealFile(fingerprint, split.by, seed, split.held, hashes).write(path)

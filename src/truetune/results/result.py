@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truetune.errors import ExportError
+from truetune.errors import ExportError, InputError
 from truetune.results.finalists import TODAY, FinalChoice, Finalist, FreshTraining, choose
 from truetune.results.select import best_trial, count_states
 from truetune.space import Space, Value
-from truetune.task import Objective
+from truetune.task import Objective, Task
 from truetune.trial import FreshRun, Trial
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord
     from truetune.results.fresh_statistics import Estimate
+    from truetune.results.nested import NestedEstimate
+    from truetune.results.pairs import Training
+    from truetune.results.verification import Verification
 
 NOT_CONFIRMED = "The score is that of the search. No fresh run has confirmed it, and the best of many is too good."
 
@@ -43,6 +46,8 @@ class Result:
             None where they were not kept, or are on another machine.
         fresh: finalists trained again.
         training: how they were; by default none is.
+        nested: what a nested evaluation says; None for other protocols.
+        task, seal: what was tuned, and the file that seals its test part: for `verify`.
     """
 
     study_name: str
@@ -54,6 +59,9 @@ class Result:
     best_weights: Path | None = None
     fresh: tuple[FreshRun, ...] = ()
     training: FreshTraining = field(default_factory=FreshTraining)
+    nested: NestedEstimate | None = None
+    task: Task | None = field(default=None, repr=False, compare=False)
+    seal: Path | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def final(self) -> FinalChoice | None:
@@ -157,6 +165,36 @@ class Result:
             spread=final.spread,
             finalists=tuple(FinalistRecord(**asdict(finalist)) for finalist in final.finalists),
         )
+
+    def verify(self, seeds: int = 7, seed: int = 0, progress: Callable[[Training], None] | None = None) -> Verification:
+        """Train today's configuration and the winner on the same seeds and compare them on the sealed test part.
+
+        This opens the seal, which its ledger counts: a second reading for the same study is labelled exploratory.
+
+        Args:
+            seeds: number of pairs; at least 6 can end in a verdict.
+            seed: the seeds of the pairs are derived from it.
+            progress: called after each training.
+
+        Raises:
+            InputError: there is no winner, or it is today's configuration.
+        """
+        from truetune.results.verification import Candidate
+        from truetune.training.tensorflow_start import start_tensorflow
+
+        best, today = self.best, self._trial(TODAY)
+        if best is None or today is None or self.task is None or self.seal is None:
+            raise InputError(f"Study '{self.study_name}' has no winner to compare. Run more trials first.")
+        if best.number == today.number:
+            raise InputError("The winner is today's configuration: before and after are the same, nothing to verify.")
+        start_tensorflow()
+        from truetune.results.verify import VerifyOptions, verify_result
+
+        before, after = (Candidate(self.space.names(t.values), t.best_epoch) for t in (today, best))
+        final = self.final
+        known = (best.score, None) if final is None or final.confirmed is None else (final.confirmed.mean, final.spread)
+        options = VerifyOptions(seeds, seed, score=known[0], spread=known[1], progress=progress)
+        return verify_result(self.task, before, after, self.seal, options)
 
     def leaderboard(self) -> pd.DataFrame:
         """A row a trial, best first: the finalists by the bound that decides, then the others by the search's score.

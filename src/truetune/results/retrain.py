@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from truetune.data.dataset import Array, Dataset
 from truetune.data.seal import Seal, seal
@@ -29,7 +29,7 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.measured import check_built, check_finite, check_steps
-from truetune.training.pooled import added, metrics_of, resampled_metrics, states_of_parts
+from truetune.training.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,41 @@ def resampled_test_metrics(
     return {name: values for name, values in drawn.items() if name in added_up}
 
 
+def test_states(
+    task: Task, train: Dataset, test: Dataset, values: Mapping[str, Value], epochs: int, seeds: Sequence[int]
+) -> tuple[list[State], float]:
+    """What the metrics count on `test`, one training a seed; and the objective's metric of all of them together."""
+    states: list[State] = []
+    score = math.nan
+    for seed in seeds:
+        try:
+            retrained = train_final(task, train, values, epochs, seed)
+            rows = retrained.transform(test)[0]
+            states += states_of_parts(retrained.model, rows, [np.arange(len(test))])
+            score = metric_of(task, metrics_of(retrained.model, added(states)))
+        finally:
+            release()
+    return states, score
+
+
+test_states.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def pooled_metrics(task: Task, rows: Dataset, values: Mapping[str, Value], states: Sequence[State]) -> dict[str, float]:
+    """Every metric of the model, from what it counted on several parts.
+
+    Args:
+        task: gives builder and preprocessing.
+        rows: any rows; two of them make the metrics count for the first time.
+        values: of any model that has these metrics.
+        states: of the parts.
+    """
+    model = build_with(task, values)[0]
+    few = fit_preprocessing(task.preprocessing, rows)(rows.take(np.arange(min(2, len(rows)))))[0]
+    states_of_parts(model, few, [np.arange(len(few))])  # Keras makes the metrics' variables at the first batch
+    return metrics_of(model, added(states))
+
+
 test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
@@ -237,7 +272,6 @@ def metric_of(task: Task, metrics: Mapping[str, float]) -> float:
 def release() -> None:
     """Give back what Keras keeps of models that are no longer used."""
     keras.backend.clear_session()
-    gc.collect()
 
 
 def _check_all_asked(values: Mapping[str, Value], hp: HyperParameters) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truetune.data.protocols import Protocol
+from truetune.data.protocols import PROTOCOLS, Protocol
 from truetune.errors import InputError
 from truetune.machine import default_worker_memory
 from truetune.search.base import Searcher, SearchProblem
@@ -24,6 +24,11 @@ ALGORITHMS: Mapping[str, tuple[str, ...]] = {
 
 KEEPS = ("best", "all", "none")
 """Whose weights stay on disk."""
+
+NESTED = "nested"
+"""A protocol of whole searches, not of trials."""
+
+OUTERS = ("k-fold", "leave-one-group-out")
 
 PRUNERS = ("median", "none", "hyperband", "successive-halving")
 
@@ -49,8 +54,10 @@ class SearchOptions:
         fresh: archive an earlier study of that name and begin anew.
         pruner: one of `PRUNERS`; under Optuna only.
         protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`, or a splitter of scikit-learn's such as
-            `GroupKFold(5)`.
-        folds: of protocol "k-fold".
+            `GroupKFold(5)`; "nested" is a whole search with k-fold inside every outer fold, and one on all rows.
+        folds: of protocol "k-fold", and of the inner one of "nested".
+        outer: the outer protocol of "nested": "k-fold" or "leave-one-group-out".
+        outer_folds: of the outer "k-fold".
         reshuffle: every trial gets a split of its own; under protocol "holdout".
         grid_points: points to take of a continuous range under grid search; None refuses such a range.
         config: the config.py whose values are trial 0; None takes the builder's defaults.
@@ -77,6 +84,8 @@ class SearchOptions:
     pruner: str = "median"
     protocol: Any = "holdout"
     folds: int = 5
+    outer: str = "k-fold"
+    outer_folds: int = 5
     reshuffle: bool = False
     grid_points: int | None = None
     config: Path | None = None
@@ -102,7 +111,7 @@ class SearchOptions:
             _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
         _one_of("pruner", self.pruner, PRUNERS)
         _one_of("keep", self.keep, KEEPS)
-        self.evaluation_protocol  # noqa: B018  # refuses what does not exist
+        self._check_protocol()
         if self.max_trials < 1:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         object.__setattr__(self, "gpus", checked_gpus(self.gpus))
@@ -132,10 +141,19 @@ class SearchOptions:
         if self.study_name is not None:
             checked_study_name(self.study_name)
 
+    def _check_protocol(self) -> None:
+        if isinstance(self.protocol, str):
+            _one_of("protocol", self.protocol, (*PROTOCOLS, NESTED))
+        _one_of("outer protocol", self.outer, OUTERS)
+        if self.outer_folds < 2:
+            raise InputError(f"outer_folds={self.outer_folds} was given. Expected at least 2.")
+        assert self.evaluation_protocol  # made once here, so that a wrong one is refused now
+
     @property
     def evaluation_protocol(self) -> Protocol:
-        """How trials are evaluated."""
-        return Protocol.of(self.protocol, self.folds, self.reshuffle)
+        """How trials are evaluated; those inside the outer folds of a nested evaluation."""
+        inner = "k-fold" if self.protocol == NESTED else self.protocol
+        return Protocol.of(inner, self.folds, self.reshuffle)
 
     @property
     def worker_count(self) -> int:

@@ -1,0 +1,132 @@
+"""Nested evaluation: the whole search inside every outer fold, and then once more on all rows.
+
+The outer estimate answers what a search like this finds for new groups. No row that it is measured on was seen by the
+search that it measures, its choice of epochs and finalists included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truetune.checksum import checksum
+from truetune.data.dataset import Dataset
+from truetune.data.protocols import Fold, Protocol
+from truetune.data.seal import seal
+from truetune.errors import SearchStopped
+from truetune.results.nested import NestedEstimate, OuterFold, nested_estimate, read_fold, write_fold
+from truetune.results.result import Result
+from truetune.seeds import derive_seed
+from truetune.session import run_session
+from truetune.study.events import Observer
+from truetune.study.names import LONGEST_NAME
+from truetune.study.options import SearchOptions
+from truetune.study.place import StudyPlace
+from truetune.task import Task
+from truetune.training.tensorflow_start import start_tensorflow
+
+
+def run_nested(task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None) -> Result:
+    """A search in every outer fold, its winner measured on the fold's rows; then a search on all rows.
+
+    Each search is a study of its own: an interrupted evaluation goes on where it was.
+
+    Raises:
+        As `run_session`.
+        SearchStopped: a search in an outer fold ended without a winner.
+    """
+    dataset = task.load()
+    place = StudyPlace.of(
+        options.directory,
+        options.name_for(task.study_prefix or task.name, dataset.is_dummy),
+        options.storage,
+    )
+    place.make()
+    development = seal(dataset, place.seal, options.seed).development(dataset)
+    folds = Protocol.of(options.outer, options.outer_folds).folds(development, derive_seed(options.seed, "outer"))
+    observer.note(cost(options, len(folds), folds[0].by))
+    measured = []
+    for number, fold in enumerate(folds, start=1):
+        observer.note(f"Outer fold {number} of {len(folds)}: {fold.name}, {len(fold.validation)} rows left out.")
+        inside = _without(development, fold)
+        inner = _inner_options(options, place, number)
+        result = run_session(replace(task, data=inside), inner, observer)
+        kept = place.folder / "outer" / f"{number}.json"
+        measured.append(_measured(task, development, fold, result, options, kept))
+        observer.note(f"Outer fold {number}: {task.objective.name.removeprefix('val_')} {measured[-1].score:.4f}.")
+    estimate = _estimate(task, development, folds[0], measured)
+    result = run_session(replace(task, data=dataset), _last_options(options), observer, source)
+    return replace(result, nested=estimate)
+
+
+def cost(options: SearchOptions, n_outer: int, by: str) -> str:
+    """What a nested evaluation trains, for a person."""
+    searches = n_outer + 1
+    each = options.max_trials * options.folds
+    return (
+        f"Nested evaluation: {n_outer} outer folds by {by}, each with a search of {options.max_trials} trials in "
+        f"{options.folds} inner folds, and a last search on all rows: up to {searches} × {each} = {searches * each} "
+        "trainings, and those of the finalists."
+    )
+
+
+def _without(development: Dataset, fold: Fold) -> Dataset:
+    """All rows, those of the fold sealed as the test part of the inner search."""
+    parts = np.full(len(development), "train", dtype="<U10")
+    parts[fold.validation] = "test"
+    return replace(development, parts=parts)
+
+
+def _last_options(options: SearchOptions) -> SearchOptions:
+    return replace(options, protocol="k-fold")
+
+
+def _inner_options(options: SearchOptions, place: StudyPlace, number: int) -> SearchOptions:
+    """The same record and another folder: the rows that one fold seals, another one tunes on."""
+    ending = f"_outer_{number}"
+    return replace(
+        _last_options(options),
+        study_name=place.name[: LONGEST_NAME - len(ending)] + ending,
+        storage=place.url,
+        directory=place.folder / "outer" / str(number),
+    )
+
+
+def _measured(
+    task: Task, development: Dataset, fold: Fold, result: Result, options: SearchOptions, kept: Path
+) -> OuterFold:
+    """The winner of `result`, trained on the fold's training rows and measured on the others."""
+    best = result.best
+    if best is None:
+        raise SearchStopped(
+            f"The search of study '{result.study_name}' ended without a winner, so this outer fold cannot be measured. "
+            "`truetune status` shows why trials failed; mend it and run the same command again."
+        )
+    values = result.best_hyperparameters
+    seeds = [derive_seed(options.seed, "outer", fold.name, repeat) for repeat in range(options.fresh_runs)]
+    key = checksum({"values": values, "epochs": best.best_epoch, "seeds": seeds, "data": development.fingerprint()})
+    found = read_fold(kept, key)
+    if found is not None:
+        return found
+    start_tensorflow()
+    from truetune.results.retrain import test_states
+
+    train, test = development.take(fold.train), development.take(fold.validation)
+    states, score = test_states(task, train, test, values, best.best_epoch, seeds)
+    outer = OuterFold(fold.name, values, best.best_epoch, len(test), score, tuple(states))
+    write_fold(kept, outer, key)
+    return outer
+
+
+def _estimate(task: Task, development: Dataset, first: Fold, folds: list[OuterFold]) -> NestedEstimate:
+    start_tensorflow()
+    from truetune.results.retrain import pooled_metrics
+
+    states = [state for fold in folds for state in fold.states]
+    metrics = pooled_metrics(task, development, folds[0].hyperparameters, states)
+    ratio = len(first.validation) / len(first.train)
+    return nested_estimate(folds, metrics, task.objective.name.removeprefix("val_"), ratio)
