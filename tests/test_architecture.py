@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("data", "hyperparameters"),
     ("search", "training", "tasks"),
     ("study", "results", "testing", "metrics"),
+    ("first_trial",),
     ("session",),
     ("nested",),
     ("api",),

@@ -56,6 +56,15 @@ def test_a_row_twice_in_development_has_the_number_it_has_in_the_data(blobs, tmp
     assert not list(tmp_path.rglob("seal.json")), "it would stand in the way of the corrected data"
 
 
+def test_a_row_of_the_test_part_that_is_in_development_is_refused(blobs, tmp_path):
+    X = blobs.X.copy()
+    X[70] = X[10]
+    parts = np.repeat(["test", "train"], [48, 112])
+    with pytest.raises(DataError, match=r"^1 row of the test part .*: row 10 \(group 0, class 0\) = row 70 \("):
+        prepared(replace(blobs, X=X, parts=parts), tmp_path)
+    assert not list(tmp_path.rglob("seal.json"))
+
+
 def test_a_fold_without_a_class_is_said(tmp_path):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(10), 10)

@@ -45,7 +45,7 @@ def _python() -> Finding:
 
 
 def _libraries() -> Finding:
-    from truetune.results.result import versions
+    from truetune.results.versions import versions
 
     return Finding("libraries", ", ".join(f"{name} {version}" for name, version in versions().items()))
 

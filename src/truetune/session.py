@@ -18,10 +18,11 @@ from truetune.data.protocols import Fold, describe
 from truetune.data.seal import Seal, seal
 from truetune.data.shared import save_development
 from truetune.errors import TruetuneError
+from truetune.first_trial import first_values, todays_values
 from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
-from truetune.space import Space, Value
+from truetune.space import Space
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
 from truetune.study.evaluation import Evaluation, most_epochs
@@ -58,7 +59,7 @@ def opened(
 ) -> Iterator[Session]:
     """Load the data, open the record, seal the test part; a study that cannot be shared is locked."""
     dataset = task.load()
-    _today(task, options)
+    todays_values(task, options)
     prefix = task.study_prefix or task.name
     place = StudyPlace.of(options.directory, options.name_for(prefix, dataset.is_dummy), options.storage)
     place.make()
@@ -119,17 +120,6 @@ def _open_session(
         session.close()
         raise
     return session
-
-
-def _today(task: Task, options: SearchOptions) -> dict[str, Value]:
-    """Today's configuration by name; empty where no config was given. Raises ConfigError when it cannot be read."""
-    from truetune.mapping import ConfigMapping
-    from truetune.results.config_source import read_config
-
-    if options.config is None:
-        return {}
-    mapping = task.mapping or ConfigMapping()
-    return mapping.from_config(read_config(options.config, mapping.scope))
 
 
 def _archive(place: StudyPlace, task: Task, options: SearchOptions, observer: Observer) -> None:
@@ -372,7 +362,7 @@ class Session:
             max_trials=self.options.max_trials,
             epochs=self.task.epochs,
             seed=self.options.seed,
-            first=tuple(self.first_values(space).items()),
+            first=tuple(first_values(space, self.task, self.options, self.observer).items()),
             grid_points=self.options.grid_points,
             steps_per_fold=self._evaluation(space).steps_per_fold,
         )
@@ -394,22 +384,6 @@ class Session:
         """As traced, and what earlier runs came across."""
         found = Space.from_config(self.store.meta.get("discovered", []))
         return Space({**space.entries, **{k: hp for k, hp in found.entries.items() if k not in space}})
-
-    def first_values(self, space: Space) -> dict[str, Value]:
-        """Today's configuration by key, moved into the range where it lies outside (and said)."""
-        today = _today(self.task, self.options)
-        first: dict[str, Value] = {}
-        for key, hyperparameter in space.entries.items():
-            if hyperparameter.name not in today:
-                continue
-            given = today[hyperparameter.name]
-            first[key] = hyperparameter.nearest(given)
-            if first[key] != given:
-                self.observer.note(
-                    f"Trial 0 uses {hyperparameter.name} = {first[key]!r}: today's {given!r} in {self.options.config} "
-                    f"is outside {hyperparameter.describe()}."
-                )
-        return first
 
     def _say_what_is_resumed(self, trials: list[Trial]) -> None:
         if not trials:

@@ -16,9 +16,17 @@ def final_lines(result: Result) -> list[str]:
     """The search's score beside that of fresh runs, today's config, and what to do."""
     final = result.final
     if final is None:
-        return [NOT_CONFIRMED]
+        return [NOT_CONFIRMED, *_nested(result)]
     lines = [_confirmed(result, final), _optimism(final), _today(result, final), _gain(final), *_out(final)]
-    return [line for line in [*lines, f"Recommendation: {recommended(final)}"] if line]
+    return [line for line in [*lines, *_nested(result), f"Recommendation: {recommended(final)}"] if line]
+
+
+def _nested(result: Result) -> list[str]:
+    nested = result.nested
+    if nested is None:
+        return []
+    by_fold = ", ".join(f"{fold.name} {fold.score:.3f}" for fold in nested.folds)
+    return [f"Nested: a search like this finds {shown(nested.score)} on rows it has not seen (outer folds: {by_fold})"]
 
 
 def recommended(final: FinalChoice) -> str:

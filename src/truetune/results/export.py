@@ -117,6 +117,24 @@ class FinalistsRecord(_Record):
     finalists: tuple[FinalistRecord, ...] = Field(description="best first")
 
 
+class OuterFoldRecord(_Record):
+    """One outer fold: the winner of a search that did not see it."""
+
+    name: str
+    score: Score = Field(description="the objective's metric on the rows that were left out")
+    rows: int = Field(ge=1, description="that were left out")
+    hyperparameters: Hyperparameters
+    epochs: int = Field(ge=1)
+
+
+class NestedRecord(_Record):
+    """What a nested evaluation says of a search like this: how good its winner is on new groups."""
+
+    score: EstimateRecord = Field(description="of the rows of all outer folds together")
+    metrics: dict[str, Score] = Field(description="every metric of the model, likewise")
+    folds: tuple[OuterFoldRecord, ...]
+
+
 class Baseline(_Record):
     """The configuration that the search started from."""
 
@@ -150,6 +168,9 @@ class Metadata(_Record):
     epochs: int = Field(ge=1, description="epochs that the winner's weights were trained for")
     baseline: Baseline | None = None
     finalists: FinalistsRecord | None = Field(default=None, description="null where no fresh run was made")
+    protocol: dict[str, Any] | None = Field(default=None, description="how a trial was evaluated")
+    fold_scores: tuple[Score, ...] = Field(default=(), description="of the winning trial, where it had several folds")
+    nested: NestedRecord | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     checksum: str | None = Field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from truetune.errors import ExportError, InputError
 from truetune.results.finalists import TODAY, FinalChoice, Finalist, FreshTraining, choose
 from truetune.results.select import best_trial, count_states
+from truetune.results.versions import versions
 from truetune.space import Space, Value
 from truetune.task import Objective, Task
 from truetune.trial import FreshRun, Trial
@@ -21,15 +21,13 @@ from truetune.trial import FreshRun, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-    from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord
+    from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord, NestedRecord
     from truetune.results.fresh_statistics import Estimate
     from truetune.results.nested import NestedEstimate
     from truetune.results.pairs import Training
     from truetune.results.verification import Verification
 
 NOT_CONFIRMED = "The score is that of the search. No fresh run has confirmed it, and the best of many is too good."
-
-PACKAGES = ("truetune", "keras-tuner", "optuna", "keras", "tensorflow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -128,10 +126,31 @@ class Result:
             epochs=best.best_epoch,
             baseline=self._baseline(),
             finalists=self._finalists(),
+            protocol=self.meta.get("protocol"),
+            fold_scores=tuple(best.fold_scores),
+            nested=self._nested(),
             notes=() if self._is_confirmed else (NOT_CONFIRMED,),
         )
         BestHyperparameters(hyperparameters=self.best_hyperparameters, metadata=metadata).write(path)
         return Path(path)
+
+    def _nested(self) -> NestedRecord | None:
+        from truetune.results.export import EstimateRecord, NestedRecord, OuterFoldRecord
+
+        if self.nested is None:
+            return None
+        folds = tuple(
+            OuterFoldRecord(
+                name=fold.name,
+                score=fold.score,
+                rows=fold.n_test,
+                hyperparameters=dict(fold.hyperparameters),
+                epochs=fold.epochs,
+            )
+            for fold in self.nested.folds
+        )
+        score = EstimateRecord(**asdict(self.nested.score))
+        return NestedRecord(score=score, metrics=dict(self.nested.metrics), folds=folds)
 
     @property
     def _is_confirmed(self) -> bool:
@@ -234,17 +253,6 @@ def _record_of(estimate: Estimate | None) -> EstimateRecord | None:
     from truetune.results.export import EstimateRecord
 
     return None if estimate is None else EstimateRecord(**asdict(estimate))
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that a result depends on."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _counted(trials: tuple[Trial, ...]) -> str:

@@ -215,7 +215,7 @@ def _design(metric: str, test: Dataset, clusters: Clusters, options: VerifyOptio
 
 def _common(task: Task, sealed: Seal) -> Mapping[str, Any]:
     """What a kept training depends on besides its candidate and seed."""
-    from truetune.results.result import versions
+    from truetune.results.versions import versions
 
     return {
         "task": task.name,
