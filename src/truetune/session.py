@@ -345,7 +345,7 @@ class Session:
         return Evaluation(len(self.folds), epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
-        now = {**self._meta(), "space": space.to_config()}
+        now = {**self._meta(), "space": space.to_config(), "sealed": self.seal().digest}
         before = self.store.meta
         check_unchanged(self.place.name, before, now)
         kept = {"discovered": before.get("discovered", []), "created": before.get("created", time.time())}

@@ -46,6 +46,9 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
         click.echo(f"{config} has no key for {key}; it stays out.")
     for note in patch.notes:
         click.echo(note)
+    advice = winner.metadata.finalists
+    if advice is not None and advice.recommendation == "keep today's":
+        click.echo("Fresh runs showed no gain beyond the noise: the search recommends keeping today's config.")
     if not patch.changes:
         click.echo(f"{config} holds these values already; nothing was changed.")
         return

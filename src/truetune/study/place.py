@@ -139,6 +139,7 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         "epochs": "epochs",
         "data": "data",
         "protocol": "protocol",
+        "sealed": "sealed test rows",
     }
     lines = [
         f"{label}: was {_shown(before[key])}, now {_shown(now[key])}"
