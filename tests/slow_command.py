@@ -54,7 +54,7 @@ class SlowCommand:
     def words(self, max_trials):
         """What follows `truetune`."""
         task = ["--task", f"{self.folder / 'mine.py'}:task"]
-        budget = ["--method", "optuna", "--max-trials", str(max_trials)]
+        budget = ["--method", "optuna", "--max-trials", str(max_trials), "--finalists", "0"]
         return ["tune", *task, *budget, "--directory", str(self.folder / "models"), *self.options]
 
     def _command(self, max_trials):

@@ -87,7 +87,7 @@ def task_of(hypermodel, data, epochs=1, name="digits"):
 
 
 def tuned(task, folder, method, algorithm, max_trials=TRIALS, **options):
-    options = {"workers": 0, "pruner": "none", **options}
+    options = {"workers": 0, "pruner": "none", "finalists": 0, **options}
     return truetune.tune(task, method, max_trials, algorithm=algorithm, directory=folder, **options)
 
 

@@ -62,7 +62,7 @@ data = truetune.Dataset(rng.normal(size=(80, 3)).astype("float32"), np.tile([0, 
 task = truetune.Task("cheap", build, data, truetune.Objective("val_loss", "min"), epochs=epochs)
 # No `if __name__ == "__main__"` guard: the search starts its workers all the same.
 try:
-    result = truetune.tune(task, study_name="cheap", observer=Notes(), **given)
+    result = truetune.tune(task, study_name="cheap", observer=Notes(), **{"finalists": 0, **given})
     if export:
         result.export(export)
 except truetune.TruetuneError as error:

@@ -312,7 +312,7 @@ def test_the_project_for_keras_tuner_is_never_read(tmp_path):
 
     def tune(trials, directory):
         task = truetune.Task("mine", build, data(), truetune.Objective("val_loss", "min"), epochs=1)
-        options = {"method": "keras-tuner", "algorithm": "random", "study_name": "mine", "workers": 0}
+        options = {"method": "keras-tuner", "algorithm": "random", "study_name": "mine", "workers": 0, "finalists": 0}
         return truetune.tune(task, max_trials=trials, directory=tmp_path / directory, **options)
 
     undisturbed = tune(4, "undisturbed")

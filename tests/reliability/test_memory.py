@@ -42,7 +42,7 @@ def share_out_of_memory(trials):
 def searched(tmp_path_factory):
     task = truetune.Task("heavy", heavy, dataset(), truetune.Objective("val_accuracy", "max"), epochs=1)
     folder = tmp_path_factory.mktemp("memory")
-    return truetune.tune(task, max_trials=24, directory=folder, worker_memory=LIMIT, seed=3)
+    return truetune.tune(task, max_trials=24, directory=folder, worker_memory=LIMIT, seed=3, finalists=0)
 
 
 def test_the_search_ends_and_has_a_winner(searched):

@@ -25,7 +25,7 @@ def build(hp):
 
 def tune(blobs, folder, max_trials=3, epochs=2, method="optuna", **options):
     task = truetune.Task("small", build, blobs, truetune.Objective("val_loss", "min"), epochs=epochs)
-    return truetune.tune(task, method, max_trials, workers=0, directory=folder, **options)
+    return truetune.tune(task, method, max_trials, workers=0, directory=folder, finalists=0, **options)
 
 
 def files(result):

@@ -44,7 +44,9 @@ class Notes(truetune.Observer):
 
 def tune(folder, **options):
     notes = Notes()
-    result = truetune.tune(task(), "keras-tuner", 2, algorithm="grid", directory=folder, observer=notes, **options)
+    result = truetune.tune(
+        task(), "keras-tuner", 2, algorithm="grid", directory=folder, observer=notes, finalists=0, **options
+    )
     return result.trials, notes.lines
 
 

@@ -59,7 +59,8 @@ def search(folder, observer, workers):
     rng = np.random.default_rng(0)
     data = truetune.Dataset(rng.normal(size=(90, 3)), np.tile([0, 1], 45))
     task = truetune.Task("killed", build, data, truetune.Objective("val_loss", "min"), epochs=6)
-    truetune.tune(task, max_trials=2, directory=folder, workers=workers, study_name="killed", observer=observer)
+    options = {"directory": folder, "workers": workers, "study_name": "killed", "finalists": 0}
+    truetune.tune(task, max_trials=2, observer=observer, **options)
 
 
 if __name__ == "__main__":
@@ -194,7 +195,7 @@ def search(folder, searcher):
         made.append(searcher(problem))
         return made[0]
 
-    result = truetune.tune(task(), max_trials=len(RATES), directory=folder, workers=0, searcher=make)
+    result = truetune.tune(task(), max_trials=len(RATES), directory=folder, workers=0, searcher=make, finalists=0)
     return result.trials, made[0]
 
 

@@ -76,7 +76,9 @@ def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
     listener = Listener()
     before = set(psutil.Process().children())
-    result = truetune.tune(task(), max_trials=len(ACCIDENTS), workers=2, directory=folder, observer=listener)
+    result = truetune.tune(
+        task(), max_trials=len(ACCIDENTS), workers=2, directory=folder, observer=listener, finalists=0
+    )
     left = [p for p in set(psutil.Process().children()) - before if "spawn_main" in " ".join(p.cmdline())]
     return result, listener, folder, left
 
@@ -143,7 +145,9 @@ def test_optuna_loads_the_study(searched):
 def test_the_same_call_again_does_nothing(searched):
     result, _, folder, _ = searched
     listener = Listener()
-    again = truetune.tune(task(), max_trials=len(ACCIDENTS), workers=2, directory=folder, observer=listener)
+    again = truetune.tune(
+        task(), max_trials=len(ACCIDENTS), workers=2, directory=folder, observer=listener, finalists=0
+    )
     assert again.trials == result.trials
     assert any("nothing is left to do" in line for line in listener.lines)
     assert listener.workers == set()
