@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -52,7 +53,7 @@ class State:
         """Run what is not known, keep it, and return what all jobs found."""
         missing = [job for job in jobs if job.key not in self._found]
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max(1, min(processes, len(missing))), spawn) as pool:
+        with ProcessPoolExecutor(max(1, min(processes, len(missing))), spawn, _begin) as pool:
             for done in as_completed([pool.submit(_run, job) for job in missing]):
                 job, found = done.result()
                 self._keep(job, found)
@@ -64,11 +65,22 @@ class State:
             file.write(json.dumps({"job": asdict(job), "found": found}) + "\n")
 
 
+def _begin() -> None:
+    import honesty_runs  # noqa: F401  # loads TensorFlow
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    _freeze()
+
+
+def _freeze() -> None:
+    """What TensorFlow keeps for good is else looked through at every `gc.collect`, of which each training does two."""
+    gc.collect()
+    gc.freeze()
+
+
 def _run(job: Job) -> tuple[Job, Any]:
     from honesty_runs import RUNS
 
     found = RUNS[job.kind](job.seed, **job.arguments)
-    # What TensorFlow keeps for good is looked through at every `gc.collect`, of which each training does two.
-    gc.collect()
-    gc.freeze()
+    _freeze()
     return job, found
