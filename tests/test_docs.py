@@ -166,6 +166,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not broken, f"{page_name(page)} links to {', '.join(broken)}"
 
 
+def test_figures_are_drawn_by_a_script_and_small() -> None:
+    script = (DOCS / "generate_honesty_figures.py").read_text(encoding="utf-8")
+    page = (DOCS / "is-my-improvement-real.md").read_text(encoding="utf-8")
+    drawn = set(re.findall(r'_save\(figure, "(\w+)"\)', script))
+    shown = set(re.findall(r"\(figures/(\w+)\.png\)", page))
+    assert shown == drawn == {path.stem for path in (DOCS / "figures").iterdir()}
+    large = [path.name for path in (DOCS / "figures").iterdir() if path.stat().st_size > 60_000]
+    assert not large, f"{', '.join(large)}: more than 60 kB"
+
+
 def test_every_page_is_reached() -> None:
     reached, waiting = set(), {DOCS / "index.md", README}
     while waiting:
