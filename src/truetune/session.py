@@ -23,6 +23,7 @@ from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space
+from truetune.study.budget import Budget
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
 from truetune.study.evaluation import Evaluation, most_epochs
@@ -246,8 +247,7 @@ class Session:
             assert isinstance(traced, protocol.Traced)
             lifecycle = self._lifecycle(traced.space)
             run_in_workers(lifecycle, workers)
-            if not lifecycle.is_over:
-                run_finals_in_workers(self._finals(), workers)
+            run_finals_in_workers(self._finals(lifecycle.budget), workers)
         self._ended()
 
     def _search_in_process(self) -> None:
@@ -259,11 +259,11 @@ class Session:
 
         lifecycle = self._lifecycle(trace_space(task.hypermodel))
         run_in_process(lifecycle, task, folds)
-        if not lifecycle.is_over:
-            run_finals_in_process(self._finals(), lambda request, host: trained(task, folds, request, host))
+        finals = self._finals(lifecycle.budget)
+        run_finals_in_process(finals, lambda request, host: trained(task, folds, request, host))
         self._ended()
 
-    def _finals(self) -> Finals:
+    def _finals(self, budget: Budget) -> Finals:
         """The fresh runs of the finalists; none before the search has its trials."""
         from truetune.study.finals import Finals
 
@@ -278,6 +278,7 @@ class Session:
             self.options.limits,
             self.observer,
             self._evaluation(space),
+            budget,
         )
 
     def _training(self) -> FreshTraining:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import optuna
@@ -12,7 +13,7 @@ from truetune.errors import StudyError
 from truetune.results.finalists import FreshTraining, choose, missing_runs
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space
-from truetune.study.budget import Limits
+from truetune.study.budget import Budget, Limits
 from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
@@ -52,11 +53,11 @@ def store(tmp_path):
     made.close()
 
 
-def finals_of(store, listener=None):
+def finals_of(store, listener=None, budget=None):
     space = Space()
     space.add(UNITS)
     missing = partial(missing_runs, TRIALS, ACCURACY, TRAINING)
-    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener())
+    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), budget=budget)
 
 
 def scored(request):
@@ -201,3 +202,30 @@ def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed
     assert "is trained again" in listener.lines[0]
     finals.died(again, "out of memory")
     assert [(run.planned, run.reason) for run in store.fresh_runs()] == [(first.planned, "out of memory")]
+
+
+# Time
+
+
+def test_without_time_for_a_run_none_is_started_and_that_is_said(store):
+    listener = Listener()
+    spent = Budget(Limits(3, time_budget=60), ACCURACY, [replace(TRIALS[1], seconds=3600.0)])
+    trained = []
+    run_finals_in_process(finals_of(store, listener, spent), lambda request, host: trained.append(request))
+    assert trained == []
+    assert listener.stages == []
+    (line,) = listener.lines
+    assert "the same command goes on. A further trial takes about 1 h" in line
+
+
+def test_a_run_that_began_in_time_is_the_last(store):
+    listener = Listener()
+    budget = Budget(Limits(3, time_budget=60), ACCURACY)
+
+    def train(request, host):
+        budget.count(replace(TRIALS[1], seconds=3600.0))
+        return scored(request)
+
+    run_finals_in_process(finals_of(store, listener, budget), train)
+    assert len(store.fresh_runs()) == 1
+    assert len(listener.lines) == 1

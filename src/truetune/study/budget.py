@@ -68,9 +68,10 @@ class Budget:
             return (
                 f"The last {self._since_best} trials brought no improvement (--stop-after-no-improvement {patience})."
             )
-        return self._no_time()
+        return self.why_no_time()
 
-    def _no_time(self) -> str:
+    def why_no_time(self) -> str:
+        """Why no further training may start, as far as time goes; "" when one may."""
         if self._limits.time_budget is None:
             return ""
         left = self._limits.time_budget - (time.monotonic() - self._began)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
-from truetune.study.budget import Limits
+from truetune.study.budget import Budget, Limits
 from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
 from truetune.study.store import Store
+from truetune.task import Objective
 from truetune.training import protocol
 from truetune.trial import Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState
 
@@ -56,6 +57,7 @@ class Finals:
         limits: how long a run may take, and how often one whose worker died is trained again.
         observer: hears what happens.
         evaluation: in how many folds a run is trained; None is one.
+        budget: no run is started that would probably end after the time is up; None for no limit.
     """
 
     def __init__(
@@ -68,32 +70,50 @@ class Finals:
         limits: Limits,
         observer: Observer,
         evaluation: Evaluation | None = None,
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget or Budget(limits, Objective("score", "max"))
         self._evaluation = evaluation or Evaluation()
         self._store, self._space, self._missing = store, space, missing
         self._trials = {trial.number: trial for trial in trials}
         self._seed, self._observer, self.limits = seed, observer, limits
         self._queue: deque[RunningFinal] = deque()
         self._done = self._total = 0
+        self._stopped = False
 
     @property
     def has_more(self) -> bool:
         """Whether runs of this stage are left to start."""
         return bool(self._queue)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up also for what runs."""
+        return self._budget.is_over
+
+    def _stop_for_time(self) -> bool:
+        """Whether no time is left for a further run; then none is handed out any more, and that is said once."""
+        why = self._budget.why_no_time()
+        if why and not self._stopped:
+            self._observer.note(f"Finalists are not trained again to the end; the same command goes on. {why}")
+            self._stopped = True
+            self._queue.clear()
+        return self._stopped
+
     def begin_stage(self) -> bool:
         """Read what is to be trained now that nothing runs; False when all is known."""
         todo = self._missing(self._store.fresh_runs())
+        if not todo or self._stop_for_time():
+            return False
         self._queue.extend(RunningFinal(planned) for planned in todo)
         self._done, self._total = 0, len(todo)
-        if todo:
-            self._observer.finals_started(self._total)
-        return bool(todo)
+        self._observer.finals_started(self._total)
+        return True
 
     def next(self) -> RunningFinal | None:
         """The run to train now; None when none is left of this stage. Another process may have trained some."""
         recorded = {run.planned: run for run in self._store.fresh_runs()} if self._queue else {}
-        while self._queue:
+        while self._queue and not self._stop_for_time():
             running = self._queue.popleft()
             if running.planned not in recorded:
                 running.began = time.monotonic()

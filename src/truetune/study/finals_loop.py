@@ -35,6 +35,8 @@ class _Loop:
 
     def dispatch(self) -> bool:
         """Give idle workers something to do; False when this stage is done."""
+        if self._finals.is_over:
+            return False
         self._stop_late()
         for worker in self._workers.idle():
             running = self._finals.next()

@@ -104,6 +104,11 @@ class Lifecycle:
     def limits(self) -> Limits:
         return self._limits
 
+    @property
+    def budget(self) -> Budget:
+        """What is left of the limits."""
+        return self._budget
+
     # Other processes
 
     def _look_around(self) -> None:
