@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from truetune.training.folds import FoldSource
 
 
-ALONE = (
-    "KerasTuner's algorithms keep their state in one process. Wait for that one to end, or use --method optuna, whose "
-    "studies any number of processes share, or another --study-name."
-)
 BEGIN_ANEW = "Stop it before you begin anew with --fresh, or use another --study-name."
 
 
@@ -66,7 +62,7 @@ def opened(
     place.make()
     with ExitStack() as stack:
         if not options.shares_study:
-            stack.enter_context(place.locked(ALONE))
+            stack.enter_context(place.locked(options.why_alone))
         with place.set_up_alone():
             if options.fresh:
                 _archive(place, task, options, observer)
@@ -75,7 +71,7 @@ def opened(
         stack.enter_context(stopping_on_signals())
         stack.enter_context(alive(session.store, options.lease_seconds))
         if not options.shares_study:
-            require_alone(session.store, session.leases, ALONE)
+            require_alone(session.store, session.leases, options.why_alone)
         try:
             yield session
         except TruetuneError:

@@ -52,3 +52,11 @@ def test_names_of_studies(options, dummy, name):
 def test_paths_may_be_text():
     options = SearchOptions(directory="elsewhere", config="config.py")
     assert (options.directory, options.config) == (Path("elsewhere"), Path("config.py"))
+
+
+def test_why_a_second_process_is_refused():
+    class Own:
+        name = "sobol"
+
+    assert "--method optuna" in SearchOptions(method="keras-tuner").why_alone
+    assert "'sobol' keeps its state" in SearchOptions(searcher=Own).why_alone

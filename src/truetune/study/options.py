@@ -189,6 +189,17 @@ class SearchOptions:
         return self.method == "optuna"
 
     @property
+    def why_alone(self) -> str:
+        """Why a second process is refused, and what to do, where the study is not shared."""
+        if self.searcher is not None:
+            what = f"The searcher '{self.chosen_algorithm}' keeps its state in one process (its shares_study is False)."
+            return f"{what} Wait for that one to end, or use another study_name."
+        return (
+            "KerasTuner's algorithms keep their state in one process. Wait for that one to end, or use --method "
+            "optuna, whose studies any number of processes share, or another --study-name."
+        )
+
+    @property
     def limits(self) -> Limits:
         return Limits(
             self.max_trials, self.time_budget, self.stop_after_no_improvement, self.trial_timeout, self.max_retries
