@@ -17,6 +17,7 @@ from truetune.study.budget import Limits
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
 from truetune.study.finals_loop import run_finals_in_workers
+from truetune.study.loop import trained
 from truetune.study.options import SearchOptions
 from truetune.trial import Trial, TrialState
 
@@ -128,10 +129,9 @@ def test_runs_that_hang_or_whose_workers_always_die_fail_and_end(searched):
 
 
 def test_finalists_are_trained_in_this_process(searched):
-    from truetune.training.trial import run_trial
-
     listener = Listener()
     with searched(build, workers=0) as session:
         finals = finals_of(session, listener)
-        run_finals_in_process(finals, partial(run_trial, *session.in_process()))
+        task, folds = session.in_process()
+        run_finals_in_process(finals, partial(trained, task, folds))
         assert len(session.store.fresh_runs()) == sum(listener.stages) > 0

@@ -68,5 +68,5 @@ def check_no_gaps(name: str, column: Array) -> None:
 
 
 def _escaped(column: Array) -> Array:
-    words = column.astype(str)
-    return np.asarray(np.char.replace(np.char.replace(words, "\\", "\\\\"), "/", "\\/"))
+    # Not by `np.char.replace`, which cuts off what becomes longer.
+    return np.array([str(word).replace("\\", "\\\\").replace("/", "\\/") for word in column.astype(str).tolist()])

@@ -49,14 +49,16 @@ def states_of_parts(model: Any, rows: Dataset, parts: Sequence[Array]) -> list[S
     small part itself.
     """
     x, y = _in_keras_precision(rows.X), _in_keras_precision(rows.y)
-    states = []
-    for part in parts:
-        model.reset_metrics()
-        for start in range(0, len(part), ROWS_AT_ONCE):
-            chosen = part[start : start + ROWS_AT_ONCE]
-            model.test_on_batch(_rows(x, chosen), _rows(y, chosen))
-        states.append(metric_state(model))
-    return states
+    return [added([_counted(model, x, y, rows) for rows in _steps(part)]) for part in parts]
+
+
+def _steps(part: Array) -> list[Array]:
+    return [part[start : start + ROWS_AT_ONCE] for start in range(0, len(part), ROWS_AT_ONCE)]
+
+
+def _counted(model: Any, x: Mapping[str, Array], y: Mapping[str, Array], rows: Array) -> State:
+    model.test_on_batch(_rows(x, rows), _rows(y, rows))  # forgets what was counted before
+    return metric_state(model)
 
 
 def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dict[str, Array]:
