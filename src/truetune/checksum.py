@@ -44,4 +44,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, (bool, str)) or value is None:
         return value
+    if isinstance(value, int) and float(value) != value:
+        return value  # above 2**53 two integers may be one float
     return float(value)

@@ -267,7 +267,7 @@ def test_the_arrays_of_workers(tmp_path, name):
 def test_a_checkpoint(tmp_path):
     import keras
 
-    from truetune.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+    from truetune.training.checkpoint import EndedFold, Progress, load_checkpoint, save_checkpoint
 
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(16), keras.layers.Dense(2)])
@@ -275,7 +275,19 @@ def test_a_checkpoint(tmp_path):
     model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0)
     path = tmp_path / "trial.npz"
     owner = {"seed": 1, "values": {"units": 16}}
-    save_checkpoint(path, model, Progress(3, 0.5, 2, 1, model.get_weights(), {1: 0.25, 2: 0.5}, owner=owner))
+    ended = EndedFold(2, 1, {1: 0.5, 2: 0.4}, [[np.array(3.0), np.ones(2)], [np.array(4.0), np.ones(2)]])
+    progress = Progress(
+        fold=1,
+        epoch=3,
+        best_score=0.5,
+        best_epoch=2,
+        wait=1,
+        best_weights=model.get_weights(),
+        reports={1: 0.25, 2: 0.5},
+        ended=[ended],
+        owner=owner,
+    )
+    save_checkpoint(path, model, progress)
 
     def state():
         return [np.asarray(v).copy() for v in [*model.variables, *model.optimizer.variables]]
