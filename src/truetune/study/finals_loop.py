@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from truetune.errors import SearchStopped, TruetuneError
+from truetune.errors import SearchStopped
+from truetune.study.answering import reply
 from truetune.study.finals import FinalHost, Finals, RunningFinal
 from truetune.study.workers import STARTS, Worker, WorkerDied, Workers, raise_refusal
 from truetune.training import protocol
@@ -68,7 +69,7 @@ class _Loop:
         elif running is not None and isinstance(message, (protocol.Ended, protocol.Refused)):
             self._end(worker, running, message)
         elif running is not None:
-            worker.send(_reply(FinalHost(self._finals, running), message))
+            worker.send(reply(FinalHost(self._finals, running), message))
 
     def _end(self, worker: Worker, running: RunningFinal, message: protocol.Ended | protocol.Refused) -> None:
         worker.busy = False
@@ -88,19 +89,3 @@ class _Loop:
         worker.restart()
         if running is not None:
             self._finals.died(running, death.reason)
-
-
-def _reply(host: protocol.Host, message: object) -> protocol.Reply:
-    """What the run asked for; a refusal goes back to the worker, which ends the run with it."""
-    try:
-        if isinstance(message, protocol.AskValue):
-            return protocol.Reply(host.answer(message.hyperparameter))
-        if isinstance(message, protocol.Built):
-            return protocol.Reply(host.built(message.values, message.parameters, message.complete))
-        if isinstance(message, protocol.Note):
-            host.note(message.line)
-            return protocol.Reply(None)
-        assert isinstance(message, protocol.Epoch), message
-        return protocol.Reply(host.epoch(message.epoch, message.value))
-    except TruetuneError as error:
-        return protocol.Reply(None, error)

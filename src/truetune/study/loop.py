@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from truetune.errors import SearchStopped, TruetuneError
+from truetune.errors import SearchStopped
 from truetune.space import Hyperparameter, Value
+from truetune.study.answering import reply
 from truetune.study.lifecycle import Lifecycle
 from truetune.study.running import RunningTrial
 from truetune.study.workers import STARTS, Worker, WorkerDied, Workers, raise_refusal
@@ -88,7 +89,7 @@ class _Loop:
         elif running is not None and isinstance(message, protocol.Ended):
             self._end(worker, running, message)
         elif running is not None:
-            worker.send(_reply(self._lifecycle, running, message))
+            worker.send(reply(LifecycleHost(self._lifecycle, running), message))
 
     def _end(self, worker: Worker, running: RunningTrial, message: protocol.Ended) -> None:
         worker.busy = False
@@ -113,31 +114,12 @@ class _Loop:
             end(running, outcome)
 
 
-def _reply(lifecycle: Lifecycle, running: RunningTrial, message: object) -> protocol.Reply:
-    """What the trial asked for; bad input goes back to the worker, which ends the trial with it."""
-    try:
-        if isinstance(message, protocol.AskValue):
-            return protocol.Reply(lifecycle.answer(running, message.hyperparameter))
-        if isinstance(message, protocol.Built):
-            return protocol.Reply(lifecycle.built(running, message.values, message.parameters, message.complete))
-        if isinstance(message, protocol.Resumed):
-            lifecycle.resumed(running, message.reports)
-            return protocol.Reply(None)
-        if isinstance(message, protocol.Note):
-            lifecycle.note(message.line)
-            return protocol.Reply(None)
-        assert isinstance(message, protocol.Epoch), message
-        return protocol.Reply(lifecycle.epoch(running, message.epoch, message.value))
-    except TruetuneError as error:
-        return protocol.Reply(None, error)
-
-
 def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: FoldSource) -> None:
     """Train one trial after the other in this process, where a debugger can stop in the builder."""
     while not lifecycle.is_over:
         running = lifecycle.next(worker=0)
         if running is not None:
-            outcome = trained(task, folds, lifecycle.request(running), _DirectHost(lifecycle, running))
+            outcome = trained(task, folds, lifecycle.request(running), LifecycleHost(lifecycle, running))
             lifecycle.ended(running, outcome)
         elif lifecycle.waits_for_others:
             time.sleep(WAIT_SECONDS)
@@ -157,7 +139,9 @@ def trained(
     return ended.outcome
 
 
-class _DirectHost(protocol.Host):
+class LifecycleHost(protocol.Host):
+    """Answers a trial from its lifecycle."""
+
     def __init__(self, lifecycle: Lifecycle, running: RunningTrial) -> None:
         self._lifecycle, self._running = lifecycle, running
 
