@@ -83,7 +83,7 @@ def test_the_best_and_todays_config_are_trained_again_on_shared_repeats():
     plan = plan_runs(TRIALS, HIGH, 2, 3)
     assert {run.trial for run in plan} == {0, 1, 3}
     assert [run.repeat for run in plan] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert {run.trial for run in plan_runs(TRIALS, LOW, 1, 3)} == {0}
+    assert {run.trial for run in plan_runs(TRIALS, LOW, 1, 3)} == {0, 2}  # today's config takes nobody's place
     assert plan_runs(TRIALS, HIGH, 0, 3) == []
 
 

@@ -183,11 +183,12 @@ def choose(
 
 
 def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[int]:
-    """By number. Today's configuration is one of them where it was scored, also when it was pruned."""
+    """By number: the best `k` besides today's configuration, and that where it was scored, also when it was pruned."""
     if k == 0:
         return []
     today = [t.number for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
-    return sorted({*today, *(t.number for t in best_configurations(trials, objective, k))})
+    best = [t.number for t in best_configurations(trials, objective, k + 1) if t.number != TODAY]
+    return sorted({*today, *best[:k]})
 
 
 def _failures(fresh: Sequence[FreshRun]) -> dict[int, str]:
