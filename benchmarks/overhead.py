@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +138,11 @@ def _keras_tuner_loop() -> tuple[float, float]:
     import keras_tuner as kt
     from sklearn.preprocessing import StandardScaler
 
-    from truetune.data.seal import split_development
     from truetune.training.fit import preprocess
 
     task = eeg_task(EPOCHS)
     values = _configurations(task)
-    train, validation = preprocess(StandardScaler, *_parts(task, split_development))
+    train, validation = preprocess(StandardScaler, *_parts(task))
 
     class Given(kt.oracles.RandomSearchOracle):
         def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -189,14 +187,16 @@ def _our_loop() -> tuple[float, float]:
     return clock.last - clock.first, whole
 
 
-def _parts(task: truetune.Task, split: Callable[..., Any]) -> Any:
+def _parts(task: truetune.Task) -> Any:
+    from truetune.data.protocols import Protocol
     from truetune.data.seal import seal
 
     dataset = task.load()
     with tempfile.TemporaryDirectory() as folder:
         sealed = seal(dataset, Path(folder) / "seal.json", 0)
-    train, validation, _ = split(sealed.development(dataset), 0)
-    return train, validation
+    development = sealed.development(dataset)
+    (fold,) = Protocol().folds(development, 0)
+    return development.take(fold.train), development.take(fold.validation)
 
 
 def _in_process(function: str) -> tuple[float, float]:

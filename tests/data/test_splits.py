@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from truetune.data.dataset import Dataset
-from truetune.data.seal import split_development
+from truetune.data.protocols import Protocol
 from truetune.data.splits import check_training_classes, given, holdout
 from truetune.errors import DataError
 
@@ -98,7 +98,7 @@ def test_two_subjects_fail_when_validation_is_split_off():
     data = Dataset(rows(8), np.tile([0, 1], 4), groups=np.repeat([1, 2], 4))
     development = data.take(holdout(data, 0.2, 0).kept)
     with pytest.raises(DataError, match=r"one subject"):
-        split_development(development, 0)
+        Protocol().folds(development, 0)
 
 
 def test_a_single_row_is_refused():
@@ -129,8 +129,8 @@ def test_the_users_own_parts_are_kept():
     data = Dataset(rows(10), np.arange(10) % 2, parts=parts)
     test = given(data, "test")
     assert (test.held.tolist(), test.by) == ([8, 9], "given")
-    train, validation, by = split_development(data.take(test.kept), 0)
-    assert (len(train), len(validation), by) == (6, 2, "given")
+    (fold,) = Protocol().folds(data.take(test.kept), 0)
+    assert (len(fold.train), len(fold.validation), fold.by) == (6, 2, "given")
     assert given(Dataset(rows(10), np.arange(10) % 2), "test") is None
     assert given(data.take(test.kept), "test") is None
 

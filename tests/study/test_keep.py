@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import truetune
-from truetune.data.seal import seal, split_development
+from truetune.data.protocols import Protocol
+from truetune.data.seal import seal
 from truetune.errors import InputError
 from truetune.hyperparameters import HyperParameters
 from truetune.study.events import Observer
@@ -40,7 +41,8 @@ def test_the_best_weights_score_what_the_record_says(blobs, tmp_path):
     model = build(hp)
     model.load_weights(result.best_weights)
     sealed = seal(blobs, tmp_path / "tuning" / result.study_name / "seal.json", 0)
-    _, validation, _ = split_development(sealed.development(blobs), 0)
+    development = sealed.development(blobs)
+    validation = development.take(Protocol().folds(development, 0)[0].validation)
     loss, _ = model.evaluate(validation.X, validation.y, verbose=0)
     assert loss == pytest.approx(result.best_score, rel=1e-5)
 

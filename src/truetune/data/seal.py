@@ -107,9 +107,3 @@ def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
         raise StudyError(damaged(path, f"its test rows are not some of the {n_rows} rows"))
     is_test[test_rows] = True
     return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), stated.by, stated.fingerprint, stated.seed)
-
-
-def split_development(development: Dataset, seed: int, fraction: float = 0.2) -> tuple[Dataset, Dataset, str]:
-    """Training and validation part of the development rows, and what they were split by."""
-    split = given(development, "validation") or holdout(development, fraction, derive_seed(seed, "validation"))
-    return development.take(split.kept), development.take(split.held), split.by

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from truetune.data.seal import seal, split_development
+from truetune.data.dataset import Dataset
+from truetune.data.protocols import Protocol
+from truetune.data.seal import seal
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Task
 
@@ -29,7 +31,7 @@ class TaskContract(abc.ABC):
     def test_parts_are_disjoint_and_hold_every_class(self, tmp_path: Path) -> None:
         dataset = self.make().load()
         sealed = seal(dataset, tmp_path / "seal.json", seed=0)
-        train, validation, _ = split_development(sealed.development(dataset), seed=0)
+        train, validation = _held_out(sealed.development(dataset))
         assert len(train) + len(validation) + len(sealed.test_rows) == len(dataset)
         if dataset.groups is not None:
             test_groups = set(dataset.groups[sealed.test_rows].tolist())
@@ -87,11 +89,16 @@ class TaskContract(abc.ABC):
 
         dataset = task.load()
         sealed = seal(dataset, folder / "seal.json", seed=0)
-        parts = split_development(sealed.development(dataset), seed=0)[:2]
-        train, validation = preprocess(task.preprocessing, *parts)
+        train, validation = preprocess(task.preprocessing, *_held_out(sealed.development(dataset)))
         hp: Any = HyperParameters(fixed(values, missing="default"))
         model = build_model(task.hypermodel, hp)
         return fit_model(task.hypermodel, hp, model, train, validation, epochs=1, seed=0)
+
+
+def _held_out(development: Dataset) -> tuple[Dataset, Dataset]:
+    """Training and validation rows of a holdout."""
+    (fold,) = Protocol().folds(development, seed=0)
+    return development.take(fold.train), development.take(fold.validation)
 
 
 def _turned(turn: int, hyperparameter: Hyperparameter) -> Value:
