@@ -28,15 +28,21 @@ FOREIGN = (
 )
 GONE = (
     "tuning/study/checkpoints/trial_00001.npz",
+    "tuning/study/checkpoints/trial_00001_fold_4.npz",
     "tuning/study/data/7-dead/index.json",
     "tuning/study/data/7-dead/train.X.0.npy",
     "tuning/study/worker-0.log",
     "tuning/study/.seal.json.0123abcd.tmp",
     "tuning/study_archived_20260101T000000000000/worker-1.log",
+    "tuning/study_archived_20260101T000000000000/checkpoints/fresh_choosing_00001_0_fold_2.npz",
     "tuning/study_archived_20260101T000000000000/keras_tuner/trial_0001/trial.json",
     f"cache/features-{'0' * 32}.npz",
 )
-RUNNING = ("tuning/study/checkpoints/trial_00002.npz", "tuning/study/checkpoints/trial_00003.npz")
+RUNNING = (
+    "tuning/study/checkpoints/trial_00002.npz",
+    "tuning/study/checkpoints/trial_00002_fold_1.npz",
+    "tuning/study/checkpoints/trial_00003.npz",
+)
 
 
 def trial(number, state, **fields):

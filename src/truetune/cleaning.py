@@ -20,7 +20,8 @@ from truetune.trial import Trial, TrialState
 KEPT_BACKUPS = 3
 """Of a config file; the newest."""
 
-_CHECKPOINT = re.compile(r"checkpoints/trial_(?P<number>\d+)\.npz")
+_CHECKPOINT = re.compile(r"checkpoints/trial_(?P<number>\d+)(_fold_\d+)?\.npz")
+_FRESH_FOLD = re.compile(r"checkpoints/fresh_\w+_fold_\d+\.npz")
 _ARRAY = re.compile(r"data/(?P<owner>[^/]+)/(index\.json|(train|validation)\.[Xy]\.\d+\.npy)")
 _LOG = re.compile(r"worker-\d+\.log")
 _UNFINISHED = re.compile(r"(.+/)?\.[^/]+\.[0-9a-f]{8}\.tmp|weights/\.[0-9a-f]{8}\.weights\.h5")
@@ -103,7 +104,7 @@ def _of_studies(directory: Path, storage: str | None) -> Iterator[Removable]:
             continue
         known = _known(StudyPlace(directory, folder.name, url), storage)
         if _ARCHIVED.fullmatch(folder.name) and (known is None or not known.is_alive):
-            names = (_CHECKPOINT, _ARRAY, _LOG, _UNFINISHED, _WEIGHTS, _PROJECT)
+            names = (_CHECKPOINT, _FRESH_FOLD, _ARRAY, _LOG, _UNFINISHED, _WEIGHTS, _PROJECT)
             matching = [file for name in names for file in _files(folder, name)]
             yield Removable("files of an archived study, its seal kept", folder, tuple(matching))
         elif known is not None:

@@ -232,7 +232,6 @@ class Session:
             self._search_in_workers()
 
     def _search_in_workers(self) -> None:
-        from truetune.study.finals_loop import run_finals_in_workers
         from truetune.study.loop import run_in_workers
         from truetune.study.workers import ask_one
 
@@ -242,8 +241,10 @@ class Session:
             traced = ask_one(next(iter(workers)), protocol.Trace())
             assert isinstance(traced, protocol.Traced)
             lifecycle = self._lifecycle(traced.space)
-            run_in_workers(lifecycle, workers)
-            run_finals_in_workers(self._finals(lifecycle.budget), workers)
+            run_in_workers(lifecycle, workers, self.options.workers_per_trial)
+            finals = self._finals(lifecycle.budget)
+            while finals.begin_stage():
+                run_in_workers(finals, workers, self.options.workers_per_trial)
         self._ended()
 
     def _search_in_process(self) -> None:
@@ -275,6 +276,7 @@ class Session:
             self.observer,
             self._evaluation(space),
             budget,
+            self.place.checkpoints,
         )
 
     def _training(self) -> FreshTraining:

@@ -17,10 +17,11 @@ from truetune.study.budget import Budget, Limits
 from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
+from truetune.study.memory import Death
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Outcome
-from truetune.trial import CHOOSING, CONFIRMING, FreshRun, Schedule, Trial, TrialState
+from truetune.trial import CHOOSING, CONFIRMING, KILLED, OUT_OF_MEMORY, FreshRun, Schedule, Trial, TrialState
 
 ACCURACY = Objective("val_accuracy", "max")
 TRAINING = FreshTraining(finalists=2, runs=2)
@@ -193,14 +194,14 @@ def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed
     finals = finals_of(store, listener)
     finals.begin_stage()
     first = finals.next()
-    finals.died(first, "the worker was ended by SIGKILL from outside")
+    finals.died(first, Death("the worker was ended by SIGKILL from outside", KILLED))
     others = [finals.next() for _ in range(5)]
     again = finals.next()
     assert (again.planned, again.attempt) == (first.planned, 1)
     assert first.planned not in {other.planned for other in others}
     assert not finals.has_more
     assert "is trained again" in listener.lines[0]
-    finals.died(again, "out of memory")
+    finals.died(again, Death("out of memory", OUT_OF_MEMORY))
     assert [(run.planned, run.reason) for run in store.fresh_runs()] == [(first.planned, "out of memory")]
 
 

@@ -16,8 +16,7 @@ from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Limits
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
-from truetune.study.finals_loop import run_finals_in_workers
-from truetune.study.loop import trained
+from truetune.study.loop import run_in_workers, trained
 from truetune.study.options import SearchOptions
 from truetune.trial import Trial, TrialState
 
@@ -104,8 +103,8 @@ def test_finalists_are_trained_in_workers_and_one_that_is_killed_is_trained_agai
     with searched(killed_once(marker), workers=2) as session:
         finals = finals_of(session, listener)
         with session.workers() as workers:
-            run_finals_in_workers(finals, workers)
-            run_finals_in_workers(finals, workers)  # nothing is left to do
+            while finals.begin_stage():
+                run_in_workers(finals, workers)
         fresh = session.store.fresh_runs()
     assert not marker.exists()
     assert [line for line in listener.lines if "is trained again" in line]
@@ -121,7 +120,8 @@ def test_runs_that_hang_or_whose_workers_always_die_fail_and_end(searched):
     with searched(hangs_or_dies, workers=2) as session:
         finals = finals_of(session, Listener(), training, limits)
         with session.workers() as workers:
-            run_finals_in_workers(finals, workers)
+            while finals.begin_stage():
+                run_in_workers(finals, workers)
         fresh = {run.trial: run for run in session.store.fresh_runs()}
     assert {number: run.score for number, run in fresh.items()} == {0: None, 2: None}
     assert fresh[0].reason == "it took longer than --trial-timeout allows (10 s)"

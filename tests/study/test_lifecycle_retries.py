@@ -6,7 +6,10 @@ import pytest
 from lifecycle_lab import failed
 
 from truetune.space import Hyperparameter
-from truetune.trial import TrialState
+from truetune.study.memory import Death
+from truetune.trial import KILLED, TrialState
+
+KILL = Death("the worker was ended by SIGKILL", KILLED)
 
 
 def test_an_interrupted_trial_is_trained_again_with_number_and_values(lab):
@@ -75,11 +78,11 @@ def test_a_trial_whose_worker_was_killed_is_trained_again_once(lab):
     lab.build(running)
     lab.lifecycle.epoch(running, 1, 0.3)
     values = lab.trials()[0].values
-    lab.lifecycle.died(running, failed("the worker was ended by SIGKILL"))
+    lab.lifecycle.died(running, KILL)
     again = lab.lifecycle.next(0)
     assert (again.number, again.answers, again.attempt) == (0, values, 1)
     lab.build(again)
-    lab.lifecycle.died(again, failed("the worker was ended by SIGKILL"))
+    lab.lifecycle.died(again, KILL)
     assert lab.trials()[0].state is TrialState.FAILED
     assert lab.trials()[0].reason == "the worker was ended by SIGKILL"
     lab.run()
@@ -92,7 +95,7 @@ def test_a_worker_killed_while_it_builds_gets_the_same_proposal_again(lab):
     running = lab.lifecycle.next(0)
     units = Hyperparameter("Int", "units", 1, low=1, high=100, step=1)
     value = lab.lifecycle.answer(running, units)
-    lab.lifecycle.died(running, failed("the worker was ended by SIGKILL"))
+    lab.lifecycle.died(running, KILL)
     again = lab.lifecycle.next(0)
     assert (again.number, lab.lifecycle.answer(again, units)) == (1, value)
     lab.run_one(again)

@@ -45,11 +45,19 @@ def test_gpus_are_names():
         ({"gpus": "first"}, r"GPU 'first'"),
         ({"worker_memory": "much"}, r"size 'much'"),
         ({"max_parameters": 0}, r"max_parameters=0"),
+        ({"workers_per_trial": 0}, r"workers_per_trial=0"),
+        ({"workers_per_trial": 2, "protocol": "k-fold"}, r"workers_per_trial=2 was given for 1 workers"),
+        ({"workers_per_trial": 2, "workers": 2}, r"under protocol holdout, where a trial has one fold"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, what):
     with pytest.raises(InputError, match=what):
         SearchOptions(**wrong)
+
+
+def test_so_many_workers_train_the_folds_of_one_trial():
+    assert SearchOptions(workers=4, workers_per_trial=2, protocol="k-fold").workers_per_trial == 2
+    assert SearchOptions(workers=2, workers_per_trial=2, protocol="nested").workers_per_trial == 2
 
 
 def test_memory_is_given_or_shared_out():

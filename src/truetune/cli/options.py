@@ -105,6 +105,13 @@ _SEARCH = (
         "--gpus", default="", metavar="0,1,…", help="One worker on each of these GPUs.  [default: all see all]"
     ),
     click.option(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        show_default=True,
+        help="So many workers train the folds of one trial together; idle workers help in any case.",
+    ),
+    click.option(
         "--worker-memory",
         default=None,
         metavar="SIZE",

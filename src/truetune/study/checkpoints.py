@@ -14,7 +14,9 @@ from truetune.trial import Trial, TrialState
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of a study's trials, one file a trial, in `folder`."""
+    """The checkpoints of a study's trials in `folder`: one file a trial, and one for each fold that was trained ahead
+    of it.
+    """
 
     folder: Path
     _waiting: set[int] = field(default_factory=set)
@@ -30,6 +32,9 @@ class Checkpoints:
 
     def path(self, number: int) -> Path:
         return self.folder / f"trial_{number:05d}.npz"
+
+    def fold_path(self, number: int, fold: int) -> Path:
+        return self.folder / f"trial_{number:05d}_fold_{fold}.npz"
 
     def request(self, running: RunningTrial, seed: int) -> tuple[Request, str]:
         """What the worker is sent, and the name of a parent's checkpoint that is missed ("" where none is)."""
@@ -54,6 +59,8 @@ class Checkpoints:
         """A parent's checkpoint has served once its promotion has ended; a trial's own, unless it may be promoted."""
         if trial.schedule.parent is not None:
             self.path(trial.schedule.parent).unlink(missing_ok=True)
+        for path in self.folder.glob(f"trial_{trial.number:05d}_fold_*.npz"):
+            path.unlink(missing_ok=True)
         if trial.state is TrialState.FAILED or trial.schedule.bracket is None:
             self.path(trial.number).unlink(missing_ok=True)
         else:

@@ -10,12 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Budget, Limits
 from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
+from truetune.study.memory import Death
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training import protocol
@@ -58,7 +60,10 @@ class Finals:
         observer: hears what happens.
         evaluation: in how many folds a run is trained; None is one.
         budget: no run is started that would probably end after the time is up; None for no limit.
+        checkpoints: folder for the folds that idle workers train ahead.
     """
+
+    waits_for_others = False
 
     def __init__(
         self,
@@ -71,7 +76,9 @@ class Finals:
         observer: Observer,
         evaluation: Evaluation | None = None,
         budget: Budget | None = None,
+        checkpoints: Path = Path(),
     ) -> None:
+        self._folder = checkpoints
         self._budget = budget or Budget(limits, Objective("score", "max"))
         self._evaluation = evaluation or Evaluation()
         self._store, self._space, self._missing = store, space, missing
@@ -110,8 +117,10 @@ class Finals:
         self._observer.finals_started(self._total)
         return True
 
-    def next(self) -> RunningFinal | None:
-        """The run to train now; None when none is left of this stage. Another process may have trained some."""
+    def next(self, worker: int = 0) -> RunningFinal | None:
+        """The run that `worker` (whoever it is) should train now; None when none is left of this stage. Another process
+        may have trained some.
+        """
         recorded = {run.planned: run for run in self._store.fresh_runs()} if self._queue else {}
         while self._queue and not self._stop_for_time():
             running = self._queue.popleft()
@@ -136,6 +145,18 @@ class Finals:
         )
         return self._evaluation.asked(request)
 
+    def host(self, running: RunningFinal) -> FinalHost:
+        """Answers whoever trains it."""
+        return FinalHost(self, running)
+
+    def fold_file(self, running: RunningFinal, fold: int) -> Path:
+        """Where a fold is left that another worker trains ahead."""
+        return self._folder / f"{_stem(running.planned)}_fold_{fold}.npz"
+
+    def known(self, running: RunningFinal, hyperparameter: Hyperparameter) -> Value:
+        """The value that the trial had. Raises Declined where its builder did not ask for it."""
+        return self.answer(running, hyperparameter)
+
     def answer(self, running: RunningFinal, hyperparameter: Hyperparameter) -> Value:
         """The value that the trial had.
 
@@ -154,20 +175,25 @@ class Finals:
         outcome = outcome or protocol.Outcome(TrialState.FAILED, reason=running.refused)
         run = _recorded(running.planned, outcome)
         self._store.add_fresh(run)
+        for path in self._folder.glob(f"{_stem(running.planned)}_fold_*.npz"):
+            path.unlink(missing_ok=True)
         self._say_ended(run)
 
-    def died(self, running: RunningFinal, reason: str) -> None:
+    def died(self, running: RunningFinal, death: Death) -> None:
         """The worker of a run died. It is trained again, since the trial did well once in a worker like it."""
         if running.attempt >= self.limits.max_retries:
-            self.failed(running, reason)
+            self.failed(running, death.reason, death.cause)
             return
-        self.note(f"A fresh run of trial {running.planned.trial} is trained again: {reason}.")
+        self.note(f"A fresh run of trial {running.planned.trial} is trained again: {death.reason}.")
         self._queue.append(RunningFinal(running.planned, running.attempt + 1))
 
-    def failed(self, running: RunningFinal, reason: str) -> None:
+    def failed(self, running: RunningFinal, reason: str, cause: str) -> None:
         """Record a run that has no outcome of its own."""
         seconds = time.monotonic() - running.began
-        self.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds))
+        self.ended(running, protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds, cause=cause))
+
+    def close(self, running: Sequence[RunningFinal]) -> None:
+        """Runs that the end of the time interrupts are still missing, and trained another time."""
 
     def note(self, line: str) -> None:
         self._observer.note(line)
@@ -175,6 +201,10 @@ class Finals:
     def _say_ended(self, run: FreshRun) -> None:
         self._done += 1
         self._observer.fresh_run_ended(run, self._done, self._total)
+
+
+def _stem(planned: PlannedRun) -> str:
+    return f"fresh_{planned.stage}_{planned.trial:05d}_{planned.repeat}"
 
 
 def _recorded(planned: PlannedRun, outcome: protocol.Outcome) -> FreshRun:
@@ -194,7 +224,7 @@ def run_finals_in_process(finals: Finals, train: Train) -> None:
     while finals.begin_stage():
         while (running := finals.next()) is not None:
             try:
-                outcome = train(finals.request(running), FinalHost(finals, running))
+                outcome = train(finals.request(running), finals.host(running))
             except protocol.Declined:
                 outcome = None
             finals.ended(running, outcome)

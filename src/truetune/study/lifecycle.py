@@ -1,11 +1,13 @@
 """The life of each trial, as the supervisor sees it: proposed, claimed, built, accepted, trained, recorded.
 
-`Lifecycle` knows nothing of worker processes; `loop.py` calls it for trials in them, or in this one. Other supervisors
-may work on the same study: their trials are learned from the record, and those of dead ones are taken over.
+`Lifecycle` knows nothing of worker processes; `loop.py` calls it for trials in them (see `jobs.Jobs`), or in this one.
+Other supervisors may work on the same study: their trials are learned from the record, and those of dead ones are taken
+over.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +24,7 @@ from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
 from truetune.study.feasible import Feasibility, explained
 from truetune.study.kept_weights import KeptWeights
+from truetune.study.memory import Death
 from truetune.study.others import OtherProcesses
 from truetune.study.owner import Leases
 from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
@@ -29,7 +32,7 @@ from truetune.study.record import LostTrial
 from truetune.study.running import RunningTrial
 from truetune.study.store import Store
 from truetune.task import Objective
-from truetune.training.protocol import Declined, Outcome, Request
+from truetune.training.protocol import Declined, Host, Outcome, Request
 from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
 
 
@@ -168,7 +171,22 @@ class Lifecycle:
             self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
         return self._evaluation.asked(self._weights.asked(request))
 
+    def host(self, running: RunningTrial) -> TrialHost:
+        """Answers whoever trains it."""
+        return TrialHost(self, running)
+
+    def fold_file(self, running: RunningTrial, fold: int) -> Path:
+        """Where a fold is left that another worker trains ahead."""
+        return self._checkpoints.fold_path(running.number, fold)
+
     # While it is built and trained
+
+    def known(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
+        """What its builder was told. Raises Declined where it did not ask."""
+        key = self._space.copy().add(hyperparameter)
+        if key not in running.answers:
+            raise Declined(f"The builder of trial {running.number} asks for '{key}', which it did not ask for before.")
+        return running.answers[key]
 
     def answer(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
         """The value the builder gets.
@@ -292,11 +310,14 @@ class Lifecycle:
 
     # Ending
 
-    def interrupt(self, running: Sequence[RunningTrial]) -> None:
-        """Say which trials the end of the time budget interrupts; they stay unfinished and go on another time."""
+    def close(self, running: Sequence[RunningTrial]) -> None:
+        """Nothing more is trained. Trials that the end of the time budget interrupts stay unfinished and go on another
+        time; those that are paused end as pruned.
+        """
         if running:
             numbers = ", ".join(str(r.number) for r in running)
             self._observer.note(f"The time budget is used up. Interrupted, to go on with the same command: {numbers}.")
+        self._close_paused()
 
     def ended(self, running: RunningTrial, outcome: Outcome | None) -> None:
         """Record the end of a trial; `outcome` is None for a duplicate, which is proposed anew.
@@ -350,8 +371,8 @@ class Lifecycle:
         self._observer.trial_ended(trial, running.worker)
         self._failures.count(trial)
 
-    def close_paused(self) -> None:
-        """Nothing more is trained: trials that are still paused end as pruned, with their best score so far."""
+    def _close_paused(self) -> None:
+        """They end with their best score so far."""
         for trial in [*self._proposer.paused.values()]:
             best = trial.best_epoch if trial.best_epoch in trial.reports else max(trial.reports)
             closed = replace(trial, state=TrialState.PRUNED, score=trial.reports[best])
@@ -361,14 +382,19 @@ class Lifecycle:
             self._checkpoints.discard(closed)
             self._observer.trial_ended(closed, worker=0)
 
-    def died(self, running: RunningTrial, outcome: Outcome) -> None:
-        """The worker of a trial was killed from outside: train the trial again, or record `outcome` if that was done
-        often enough.
+    def failed(self, running: RunningTrial, reason: str, cause: str) -> None:
+        """Record a failure that the worker could not tell of."""
+        seconds = time.monotonic() - running.began
+        self.ended(running, Outcome(TrialState.FAILED, reason=reason, seconds=seconds, cause=cause))
+
+    def died(self, running: RunningTrial, death: Death) -> None:
+        """The worker of a trial died. Where it was killed from outside, the trial is trained again, unless that was
+        done often enough; where it was to blame itself, it has failed.
         """
-        if running.lost or running.attempt >= self._limits.max_retries:
-            self.ended(running, outcome)
+        if death.cause != KILLED or running.lost or running.attempt >= self._limits.max_retries:
+            self.failed(running, death.reason, death.cause)
             return
-        self._observer.note(f"Trial {running.number} is trained again: {outcome.reason}.")
+        self._observer.note(f"Trial {running.number} is trained again: {death.reason}.")
         self._observer.trial_dropped(running.number, running.worker)
         attempt = running.attempt + 1
         built = running.trial or running.earlier
@@ -394,6 +420,28 @@ class Lifecycle:
     def _trial_seed(self, number: int) -> int:
         """A promoted trial goes on with fresh shuffling; its weights come from the checkpoint."""
         return derive_seed(self._seed, "trial", number)
+
+
+class TrialHost(Host):
+    """Answers a trial from its lifecycle."""
+
+    def __init__(self, lifecycle: Lifecycle, running: RunningTrial) -> None:
+        self._lifecycle, self._running = lifecycle, running
+
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        return self._lifecycle.answer(self._running, hyperparameter)
+
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        return self._lifecycle.built(self._running, values, parameters, complete)
+
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        self._lifecycle.resumed(self._running, reports)
+
+    def epoch(self, epoch: int, value: float) -> Decision:
+        return self._lifecycle.epoch(self._running, epoch, value)
+
+    def note(self, line: str) -> None:
+        self._lifecycle.note(line)
 
 
 def _identity(values: Mapping[str, Value]) -> frozenset[tuple[str, Value]]:

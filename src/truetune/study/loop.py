@@ -1,19 +1,21 @@
-"""Runs trials until the budget is used: in worker processes, or in this one for a debugger."""
+"""Keeps the workers busy: with trials or fresh runs, and with folds of these where nothing else is to start."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic
 
 from truetune.errors import SearchStopped
 from truetune.space import Hyperparameter, Value
 from truetune.study.answering import reply
+from truetune.study.folds_ahead import Help, Training, next_help
+from truetune.study.jobs import Jobs, R
 from truetune.study.lifecycle import Lifecycle
-from truetune.study.running import RunningTrial
 from truetune.study.workers import STARTS, Worker, WorkerDied, Workers, raise_refusal
 from truetune.training import protocol
-from truetune.trial import KILLED, TIMEOUT, Decision, TrialState
+from truetune.trial import TIMEOUT, Decision
 
 if TYPE_CHECKING:
     from truetune.training.folds import FoldSource
@@ -22,57 +24,86 @@ WAIT_SECONDS = 1.0
 """How long the supervisor sleeps at most; it wakes at once for a message, a death or Ctrl-C."""
 
 
-def run_in_workers(lifecycle: Lifecycle, workers: Workers) -> None:
+def run_in_workers(jobs: Jobs[R], workers: Workers, workers_per_trial: int = 1) -> None:
     """Keep every worker busy until nothing is left to do.
 
+    Args:
+        jobs: what is trained.
+        workers: who trains.
+        workers_per_trial: so many train the folds of one trial together. Beyond that, a worker helps where no training
+            is left to start.
+
     Raises:
-        SpaceError, ObjectiveError, BuildError: what no further trial can mend.
+        SpaceError, ObjectiveError, BuildError: what no further training can mend.
         RepeatedFailure: several trials in a row failed for the same reason.
         SearchStopped: a worker cannot even start.
     """
-    loop = _Loop(lifecycle, workers)
+    loop = _Loop(jobs, workers, workers_per_trial)
     while loop.dispatch():
         for worker in workers.wait(WAIT_SECONDS):
             loop.hear(worker)
-    lifecycle.interrupt(loop.running())
-    lifecycle.close_paused()
+    jobs.close(loop.running())
 
 
-class _Loop:
-    def __init__(self, lifecycle: Lifecycle, workers: Workers) -> None:
-        self._lifecycle, self._workers = lifecycle, workers
-        self._running: dict[int, RunningTrial] = {}
+class _Loop(Generic[R]):
+    def __init__(self, jobs: Jobs[R], workers: Workers, workers_per_trial: int) -> None:
+        self._jobs, self._workers = jobs, workers
+        self._at_once = max(1, len(list(workers)) // workers_per_trial)
+        self._trainings: dict[int, Training[R]] = {}
+        self._helping: dict[int, Help[R]] = {}
         self._failed_starts = 0
 
-    def running(self) -> list[RunningTrial]:
-        return list(self._running.values())
+    def running(self) -> list[R]:
+        return [training.running for training in self._trainings.values()]
 
     def dispatch(self) -> bool:
         """Give idle workers something to do; False when all is done."""
-        if self._lifecycle.is_over:
+        if self._jobs.is_over:
             return False
         self._stop_late()
         for worker in self._workers.idle():
-            running = self._lifecycle.next(worker.index)
-            if running is not None:
-                self._running[worker.index] = running
-                worker.send(self._lifecycle.request(running))
+            if not self._starts(worker) and self._may_help:
+                self._help(worker)
         starting = not any(worker.ready for worker in self._workers)
-        return bool(self._running) or (starting and self._lifecycle.has_more) or self._lifecycle.waits_for_others
+        works = bool(self._trainings or self._helping)
+        return works or (starting and self._jobs.has_more) or self._jobs.waits_for_others
+
+    def _starts(self, worker: Worker) -> bool:
+        """Whether a training was left that `worker` is given."""
+        running = self._jobs.next(worker.index) if len(self._trainings) < self._at_once else None
+        if running is None:
+            return False
+        request = self._jobs.request(running)
+        self._trainings[worker.index] = Training(running, request)
+        worker.send(request)
+        return True
+
+    @property
+    def _may_help(self) -> bool:
+        return len(self._trainings) >= self._at_once or not self._jobs.has_more
+
+    def _help(self, worker: Worker) -> None:
+        help_ = next_help(self._trainings.values())
+        if help_ is not None:
+            self._helping[worker.index] = help_
+            file = self._jobs.fold_file(help_.training.running, help_.fold)
+            request = replace(help_.training.request, checkpoint=file, keep=True)
+            worker.send(protocol.TrainFold(request, help_.fold))
 
     def _stop_late(self) -> None:
-        """End the trials that take longer than a trial may."""
-        limit = self._lifecycle.limits.trial_timeout
+        """End the trainings that take longer than one may, and their helpers, which may be what it waits for."""
+        limit = self._jobs.limits.trial_timeout
         if limit is None:
             return
-        for index, running in list(self._running.items()):
-            seconds = time.monotonic() - running.began
-            if seconds > limit:
-                self._workers.by_index(index).restart()
-                del self._running[index]
+        for index, training in list(self._trainings.items()):
+            if time.monotonic() - training.running.began > limit:
+                late = [index, *(i for i, help_ in self._helping.items() if help_.training is training)]
+                for one in late:
+                    self._workers.by_index(one).restart()
+                    self._helping.pop(one, None)
+                del self._trainings[index]
                 reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
-                outcome = protocol.Outcome(TrialState.FAILED, reason=reason, seconds=seconds, cause=TIMEOUT)
-                self._lifecycle.ended(running, outcome)
+                self._jobs.failed(training.running, reason, TIMEOUT)
 
     def hear(self, worker: Worker) -> None:
         """Handle one message of `worker`, or its death."""
@@ -81,37 +112,93 @@ class _Loop:
         except WorkerDied as death:
             self._bury(worker, death)
             return
-        running = self._running.get(worker.index)
-        if isinstance(message, protocol.Refused):
+        if isinstance(message, protocol.Refused) and not isinstance(message.error, protocol.Declined):
             raise_refusal(message)
-        elif isinstance(message, protocol.Ready):
+        if isinstance(message, protocol.Ready):
             worker.ready, worker.busy, self._failed_starts = True, False, 0
-        elif running is not None and isinstance(message, protocol.Ended):
-            self._end(worker, running, message)
-        elif running is not None:
-            worker.send(reply(LifecycleHost(self._lifecycle, running), message))
+        elif isinstance(message, (protocol.Ended, protocol.Refused)):
+            self._end(worker, message)
+        elif isinstance(message, protocol.FoldBegins):
+            self._begin_fold(worker, self._trainings[worker.index], message)
+        else:
+            worker.send(reply(self._host(worker), message))
 
-    def _end(self, worker: Worker, running: RunningTrial, message: protocol.Ended) -> None:
+    def _host(self, worker: Worker) -> protocol.Host:
+        training = self._trainings.get(worker.index)
+        if training is not None:
+            return self._jobs.host(training.running)
+        return _HelperHost(self._jobs, self._helping[worker.index])
+
+    def _begin_fold(self, worker: Worker, training: Training[R], message: protocol.FoldBegins) -> None:
+        if training.may_begin(message.fold, message.n_folds):
+            self._answer_fold(worker, training, message.fold)
+
+    def _answer_fold(self, worker: Worker, training: Training[R], fold: int) -> None:
+        file = self._jobs.fold_file(training.running, fold)
+        worker.send(protocol.Reply(file if file.exists() else None))
+
+    def _end(self, worker: Worker, message: protocol.Ended | protocol.Refused) -> None:
         worker.busy = False
-        del self._running[worker.index]
-        self._lifecycle.ended(running, message.outcome)
-        if (worker.has_grown(message.memory) or worker.is_nearly_full()) and self._lifecycle.has_more:
+        ended = message if isinstance(message, protocol.Ended) else None
+        if worker.index in self._helping:
+            self._end_help(self._helping.pop(worker.index))
+        else:
+            training = self._trainings.pop(worker.index)
+            self._call_off(training)
+            self._jobs.ended(training.running, None if ended is None else ended.outcome)
+        has_grown = ended is not None and worker.has_grown(ended.memory)
+        if (has_grown and self._jobs.has_more) or worker.is_nearly_full():
             self._workers.renew(worker)
 
+    def _end_help(self, help_: Help[R]) -> None:
+        training = help_.training
+        if not help_.is_called_off and training.left(help_.fold):
+            index = next(index for index, other in self._trainings.items() if other is training)
+            self._answer_fold(self._workers.by_index(index), training, help_.fold)
+
+    def _call_off(self, training: Training[R]) -> None:
+        """Its helpers end at their next epoch."""
+        for help_ in self._helping.values():
+            help_.is_called_off = help_.is_called_off or help_.training is training
+
     def _bury(self, worker: Worker, death: WorkerDied) -> None:
-        """A dead worker is replaced. Its trial is trained again where it was not to blame, and failed where it was."""
-        running = self._running.pop(worker.index, None)
+        """A dead worker is replaced. Its trial is trained again where it was not to blame, and failed where it was; a
+        fold that it trained ahead is left to the trial's own worker.
+        """
+        training, help_ = self._trainings.pop(worker.index, None), self._helping.pop(worker.index, None)
         self._failed_starts += not worker.ready
         if self._failed_starts >= STARTS:
             raise SearchStopped(
                 f"A worker cannot start: {death.reason}. Its output is in the study's folder, worker-*.log."
             )
         worker.restart()
-        if running is not None:
-            seconds = time.monotonic() - running.began
-            outcome = protocol.Outcome(TrialState.FAILED, reason=death.reason, seconds=seconds, cause=death.cause)
-            end = self._lifecycle.died if death.cause == KILLED else self._lifecycle.ended
-            end(running, outcome)
+        if help_ is not None:
+            self._end_help(help_)
+        if training is not None:
+            self._call_off(training)
+            self._jobs.died(training.running, death.death)
+
+
+class _HelperHost(protocol.Host, Generic[R]):
+    """Answers a worker that trains a fold ahead: with what the training's own worker was told."""
+
+    def __init__(self, jobs: Jobs[R], help_: Help[R]) -> None:
+        self._jobs, self._help = jobs, help_
+
+    def answer(self, hyperparameter: Hyperparameter) -> Value:
+        return self._jobs.known(self._help.training.running, hyperparameter)
+
+    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
+        return True
+
+    def resumed(self, reports: Mapping[int, float]) -> None:
+        """Its trial hears of the epochs when it comes to them."""
+
+    def epoch(self, epoch: int, value: float) -> Decision:
+        return Decision.STOP if self._help.is_called_off else Decision.GO_ON
+
+    def note(self, line: str) -> None:
+        self._jobs.host(self._help.training.running).note(line)
 
 
 def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: FoldSource) -> None:
@@ -119,13 +206,13 @@ def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: Fol
     while not lifecycle.is_over:
         running = lifecycle.next(worker=0)
         if running is not None:
-            outcome = trained(task, folds, lifecycle.request(running), LifecycleHost(lifecycle, running))
+            outcome = trained(task, folds, lifecycle.request(running), lifecycle.host(running))
             lifecycle.ended(running, outcome)
         elif lifecycle.waits_for_others:
             time.sleep(WAIT_SECONDS)
         else:
             break
-    lifecycle.close_paused()
+    lifecycle.close(())
 
 
 def trained(
@@ -137,25 +224,3 @@ def trained(
     ended = run_request(task, folds, request, host)
     assert isinstance(ended, protocol.Ended)
     return ended.outcome
-
-
-class LifecycleHost(protocol.Host):
-    """Answers a trial from its lifecycle."""
-
-    def __init__(self, lifecycle: Lifecycle, running: RunningTrial) -> None:
-        self._lifecycle, self._running = lifecycle, running
-
-    def answer(self, hyperparameter: Hyperparameter) -> Value:
-        return self._lifecycle.answer(self._running, hyperparameter)
-
-    def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
-        return self._lifecycle.built(self._running, values, parameters, complete)
-
-    def resumed(self, reports: Mapping[int, float]) -> None:
-        self._lifecycle.resumed(self._running, reports)
-
-    def epoch(self, epoch: int, value: float) -> Decision:
-        return self._lifecycle.epoch(self._running, epoch, value)
-
-    def note(self, line: str) -> None:
-        self._lifecycle.note(line)

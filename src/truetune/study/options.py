@@ -14,7 +14,7 @@ from truetune.search.base import Searcher, SearchProblem
 from truetune.sizes import parse_size
 from truetune.study.budget import Limits
 from truetune.study.names import checked_study_name, default_study_name
-from truetune.study.worker_count import checked_gpus, checked_workers
+from truetune.study.worker_count import checked_gpus, checked_workers, checked_workers_per_trial
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
@@ -44,6 +44,8 @@ class SearchOptions:
         workers: processes that train at once; 0 trains in this process; "auto": as many as there are cores, memory and
             GPUs for. None is one, or one for each of `gpus`. A number once the options are made.
         gpus: numbers or UUIDs of GPUs, each for one worker, e.g. ("0", "1"); empty leaves all GPUs to all workers.
+        workers_per_trial: so many workers train the folds of one trial together, and fewer trials are trained at once.
+            Where no trial is left to start, idle workers help in any case; the record is the same.
         worker_memory: what one worker may have, in bytes or as "3G"; None shares out what is free.
         max_parameters: models with more are not trained.
         keep: one of `KEEPS`: whose weights stay in `<directory>/tuning/<study>/weights`.
@@ -96,6 +98,7 @@ class SearchOptions:
     max_retries: int = 1
     lease_seconds: float = 60.0
     gpus: tuple[str, ...] = ()
+    workers_per_trial: int = 1
     worker_memory: int | str | None = None
     max_parameters: int | None = None
     keep: str = "best"
@@ -116,6 +119,7 @@ class SearchOptions:
             raise InputError(f"max_trials={self.max_trials} was given. Expected at least 1.")
         object.__setattr__(self, "gpus", checked_gpus(self.gpus))
         object.__setattr__(self, "workers", checked_workers(self.workers, self.gpus))
+        checked_workers_per_trial(self.workers_per_trial, self.worker_count, self.evaluation_protocol.name)
         if self.worker_memory is not None:
             object.__setattr__(self, "worker_memory", parse_size(self.worker_memory))
         if self.max_parameters is not None and self.max_parameters < 1:

@@ -1,4 +1,4 @@
-"""How many workers there are, and which GPU each of them sees."""
+"""How many workers there are, how many of them train one trial, and which GPU each of them sees."""
 
 from __future__ import annotations
 
@@ -52,3 +52,24 @@ def checked_workers(workers: int | str | None, gpus: Sequence[str]) -> int:
             "name more GPUs, or take fewer workers."
         )
     return number
+
+
+def checked_workers_per_trial(count: int, workers: int, protocol: str) -> None:
+    """Refuse a number of workers that cannot train one trial together.
+
+    Raises:
+        InputError: there are not so many workers, or a trial has one fold.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise InputError(f"workers_per_trial={count} was given. Expected a whole number of at least 1.")
+    if count == 1:
+        return
+    if count > workers:
+        raise InputError(
+            f"workers_per_trial={count} was given for {workers} workers. Expected at most as many: give more --workers."
+        )
+    if protocol == "holdout":
+        raise InputError(
+            f"workers_per_trial={count} was given under protocol holdout, where a trial has one fold. Expected a "
+            "protocol of several, such as k-fold; or leave it out: the workers then train one trial each."
+        )

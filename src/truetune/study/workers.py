@@ -39,7 +39,7 @@ class WorkerDied(Exception):
     def __init__(self, death: Death) -> None:
         super().__init__(death.reason)
         self.reason = death.reason
-        self.cause = death.cause
+        self.death = death
 
 
 class Worker:
@@ -229,7 +229,7 @@ def ask_one(worker: Worker, message: object) -> object:
             return _answer_of(worker, message)
         except WorkerDied as death:
             deaths += 1
-            if death.cause != KILLED or deaths == STARTS:
+            if death.death.cause != KILLED or deaths == STARTS:
                 raise SearchStopped(
                     f"The worker that was to look at the default model ended: {death.reason}. Its output is in the "
                     "study's folder, worker-0.log."

@@ -85,12 +85,25 @@ class Progress:
         folds = [*(fold.reports for fold in self.ended), self.reports]
         return {i * steps_per_fold + epoch: value for i, fold in enumerate(folds) for epoch, value in fold.items()}
 
+    def record(self, epoch: int, value: float, is_best: bool) -> None:
+        """The objective after `epoch`."""
+        self.reports[epoch] = value
+        if is_best:
+            self.best_score, self.best_epoch, self.wait = value, epoch, 0
+        else:
+            self.wait += 1
+
     def next_fold(self, ended: EndedFold) -> None:
         """Put the fold that is trained aside; nothing is trained of the next one."""
         self.ended.append(ended)
         self.fold += 1
+        self.begin_fold()
+
+    def begin_fold(self) -> None:
+        """Nothing is trained of this fold."""
         self.epoch, self.best_score, self.best_epoch, self.wait = 0, None, 0, 0
         self.best_weights, self.reports, self.history, self.states = [], {}, {}, []
+        self.pruned = self.paused = False
 
 
 def save_checkpoint(path: Path, model: Any, progress: Progress) -> None:

@@ -130,6 +130,12 @@ class Host(abc.ABC):
     def note(self, line: str) -> None:
         """Something that a person should read."""
 
+    def fold_begins(self, fold: int, n_folds: int) -> Path | None:
+        """Fold `fold` of `n_folds` is next. The file with what another worker has trained of it already (one that
+        still trains it is waited for); None where nobody has, and now nobody else will.
+        """
+        return None
+
 
 # Supervisor to worker
 
@@ -145,8 +151,17 @@ class TimeEpoch:
 
 
 @dataclass(frozen=True)
+class TrainFold:
+    """Train this fold of a trial that another worker trains, ahead of it, and leave it in `request.checkpoint`."""
+
+    request: Request
+    fold: int
+
+
+@dataclass(frozen=True)
 class Reply:
-    """To `AskValue` (a value), `Built` (go on?) and `Epoch` (a `Decision`); None to `Resumed` and `Note`.
+    """To `AskValue` (a value), `Built` (go on?), `Epoch` (a `Decision`) and `FoldBegins` (a path, or None); None to
+    `Resumed` and `Note`.
 
     `error` carries a refusal of the supervisor.
     """
@@ -185,6 +200,12 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class FoldBegins:
+    fold: int
+    n_folds: int
+
+
+@dataclass(frozen=True)
 class Note:
     line: str
 
@@ -197,7 +218,9 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Ended:
-    """`outcome` is None when the trial was a duplicate and nothing was trained. `memory` is resident bytes."""
+    """`outcome` is None when the trial was a duplicate and nothing was trained, and after `TrainFold`. `memory` is
+    resident bytes.
+    """
 
     outcome: Outcome | None
     memory: int

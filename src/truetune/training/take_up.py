@@ -36,19 +36,22 @@ def take_up(model: Any, request: Request, values: Mapping[str, Value], host: Hos
     """
     owner = {"seed": request.seed, "values": dict(values)}
     if resumable and request.checkpoint is not None and request.checkpoint.exists():
-        own = _load(request.checkpoint, model, owner, request, host)
+        own = load_or_say(request.checkpoint, model, owner, request, host)
         if own is not None:
             host.resumed(own.all_reports(request.steps_per_fold))
             return Beginning(own, own.epoch)
     if request.load_from is None:
         return Beginning(Progress(owner=owner), request.schedule.initial_epoch)
-    parent = _load(request.load_from, model, None, request, host)
+    parent = load_or_say(request.load_from, model, None, request, host)
     if parent is None:
         return Beginning(Progress(owner=owner), 0)
     return Beginning(as_parent(parent, owner), request.schedule.initial_epoch)
 
 
-def _load(path: Path, model: Any, owner: Mapping[str, Any] | None, request: Request, host: Host) -> Progress | None:
+def load_or_say(
+    path: Path, model: Any, owner: Mapping[str, Any] | None, request: Request, host: Host
+) -> Progress | None:
+    """As `load_checkpoint`; of a file that cannot be used, `host` hears, and `model` is as it was."""
     try:
         return load_checkpoint(path, model, owner)
     except StudyError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from truetune.data.dataset import Array
 from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.seeds import derive_seed
+from truetune.space import Value
 from truetune.task import Objective
 from truetune.training.checkpoint import EndedFold, Progress
 from truetune.training.checkpoint_times import CheckpointTimes
@@ -26,12 +28,13 @@ from truetune.training.fit import (
     planned_epochs,
     seed_everything,
 )
+from truetune.training.fold_ahead import TakesIn, fold_owner
 from truetune.training.folds import Folds
 from truetune.training.kept_weights import keep_weights
 from truetune.training.measured import check_built
 from truetune.training.out_of_memory import is_out_of_memory
 from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
-from truetune.training.take_up import Beginning, take_up
+from truetune.training.take_up import Beginning, load_or_say, take_up
 from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, never_logged
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
@@ -78,6 +81,41 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     if problem:
         host.note(problem)
     return outcome
+
+
+def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: int, host: Host) -> None:
+    """Train one fold of a trial that another worker trains, as that one would, and leave it in `request.checkpoint`.
+
+    An earlier start on it is gone on from. Where the user's code raises, nothing is left: the trial's own worker comes
+    upon the same and records it.
+
+    Raises:
+        TruetuneError: bad input.
+    """
+    seed_everything(request.seed)
+    hp = HyperParameters(host.answer)
+    try:
+        model = _declare_and_build(task.hypermodel, hp)
+        if fits_plainly(task.hypermodel, model):
+            progress = _begun_ahead(model, request, fold, hp.values, host)
+            course = _course(task, request, hp, model, Beginning(progress, progress.epoch), Stopwatch(), host)
+            training = _Training(task, folds, request, host, course, start=None)
+            training.fold(hp, model, TrialCallback(task, host, progress, course))
+    except TruetuneError:
+        raise
+    except Exception:
+        traceback.print_exc()  # into the worker's log
+
+
+def _begun_ahead(model: Any, request: Request, fold: int, values: Mapping[str, Value], host: Host) -> Progress:
+    assert request.checkpoint is not None
+    owner = fold_owner({"seed": request.seed, "values": dict(values)}, fold)
+    earlier = None
+    if request.checkpoint.exists():
+        earlier = load_or_say(request.checkpoint, model, owner, request, host)
+    progress = earlier or Progress(fold=fold, owner=owner)
+    progress.pruned = progress.paused = False  # it may have been called off
+    return progress
 
 
 def _course(
@@ -128,8 +166,8 @@ class _Training:
         """Train the folds that are left, one after the other."""
         course = self.course
         while True:
-            watch = TrialCallback(self.task, self.host, progress, course)
-            outcome = self._fold(hp, model, watch)
+            course = self._with_what_is_trained(model, progress, course)
+            outcome = self.fold(hp, model, TrialCallback(self.task, self.host, progress, course))
             if len(self.folds) == 1 or outcome.state in (TrialState.FAILED, TrialState.PAUSED):
                 return outcome
             progress.next_fold(_ended_fold(outcome, progress, self.task.objective))
@@ -137,6 +175,18 @@ class _Training:
                 return outcome_of(model, progress.ended, self.folds, self.task.objective, outcome.state)
             course = replace(course, initial_epoch=0)
             hp, model = self._begin_anew(hp, model, progress.fold)
+
+    def _with_what_is_trained(self, model: Any, progress: Progress, course: Course) -> Course:
+        """What another worker has trained of the next fold is taken in; the course goes on from there."""
+        if self.start is None:
+            return course
+        path = self.host.fold_begins(progress.fold, len(self.folds))
+        if path is None or progress.epoch > 0:
+            return course
+        task = self.task
+        taker = TakesIn(model, self.start, self.request, course, task.objective, task.patience, self.host)
+        taker.take_in(path, progress)
+        return replace(course, initial_epoch=progress.epoch)
 
     def _begin_anew(self, hp: HyperParameters, model: Any, fold: int) -> tuple[HyperParameters, Any]:
         if self.start is not None:
@@ -150,7 +200,8 @@ class _Training:
     def _seed(self, fold: int) -> int:
         return self.request.seed if fold == 0 else derive_seed(self.request.seed, "fold", fold)
 
-    def _fold(self, hp: HyperParameters, model: Any, watch: TrialCallback) -> Outcome:
+    def fold(self, hp: HyperParameters, model: Any, watch: TrialCallback) -> Outcome:
+        """Train the fold at which the progress of `watch` stands."""
         progress, course = watch.progress, watch.course
         if _is_still_paused(progress, self.request) or _ended_before(progress, course, self.task.patience):
             return _outcome(model, progress, progress.history, self.request)
@@ -204,7 +255,8 @@ def _outcome(model: Any, progress: Progress, history: History, request: Request)
         state = TrialState.PAUSED
     else:
         state = TrialState.PRUNED if progress.pruned else TrialState.COMPLETE
-        model.set_weights(progress.best_weights)
+        if progress.best_weights:  # of a fold that was trained ahead farther than this, they are unknown and not needed
+            model.set_weights(progress.best_weights)
     score = progress.best_score
     if request.score_epoch is not None:
         score = progress.reports[min(request.score_epoch, max(progress.reports))]

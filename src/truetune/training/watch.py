@@ -65,6 +65,14 @@ def has_stalled(progress: Progress, course: Course, patience: int | None) -> boo
     return patience is not None and progress.wait >= patience and progress.epoch >= course.least_epochs
 
 
+def obey(decision: Decision, progress: Progress, course: Course, patience: int | None) -> bool:
+    """Note in `progress` what was decided after its latest epoch; True when nothing is left to train."""
+    progress.pruned = decision is Decision.STOP
+    over = is_over(progress, course, patience)
+    progress.paused = decision is Decision.PAUSE and course.resumable and not over
+    return over
+
+
 def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
     return ObjectiveError(
         f"The objective '{objective.name}' was never logged. Received metrics: {', '.join(sorted(logs)) or 'none'}. "
@@ -107,22 +115,17 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _record(self, epoch: int, value: float) -> None:
         progress = self.progress
-        progress.reports[epoch] = value
-        if self._objective.is_better(value, progress.best_score):
-            progress.best_score, progress.best_epoch, progress.wait = value, epoch, 0
+        is_best = self._objective.is_better(value, progress.best_score)
+        progress.record(epoch, value, is_best)
+        if is_best:
             progress.best_weights = self.model.get_weights()
-        else:
-            progress.wait += 1
         if self.course.steps_per_fold:
             progress.states.append(metric_state(self.model))  # Keras has just evaluated the validation rows
         decision = self._host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
-        progress.pruned = decision is Decision.STOP
-        stops = progress.pruned or has_stalled(progress, self.course, self._patience)
+        over = obey(decision, progress, self.course, self._patience)
         if self.course.resumable:
-            over = stops or epoch >= self.course.last_epoch
-            progress.paused = decision is Decision.PAUSE and not over
             self._save(over)
-        if stops or progress.paused:
+        if progress.pruned or progress.paused or has_stalled(progress, self.course, self._patience):
             self._stop()
 
     def _save(self, over: bool) -> None:

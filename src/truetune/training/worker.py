@@ -113,15 +113,19 @@ def run_request(task: protocol.TrainingTask, folds: FoldSource, message: object,
     import keras
 
     from truetune.training.trace import time_epoch, trace_space
-    from truetune.training.trial import run_trial
+    from truetune.training.trial import run_trial, train_fold_ahead
 
     if isinstance(message, protocol.Trace):
         return protocol.Traced(trace_space(task.hypermodel))
     if isinstance(message, protocol.TimeEpoch):
         return protocol.Timed(time_epoch(task, folds.own.parts(0)))
-    assert isinstance(message, protocol.Request), message
+    outcome = None
     try:
-        outcome = run_trial(task, folds.folds(message), message, host)
+        if isinstance(message, protocol.TrainFold):
+            train_fold_ahead(task, folds.folds(message.request), message.request, message.fold, host)
+        else:
+            assert isinstance(message, protocol.Request), message
+            outcome = run_trial(task, folds.folds(message), message, host)
     finally:
         keras.backend.clear_session()
         gc.collect()
@@ -150,6 +154,10 @@ class _PipeHost(protocol.Host):
 
     def note(self, line: str) -> None:
         self._ask(protocol.Note(line))
+
+    def fold_begins(self, fold: int, n_folds: int) -> Path | None:
+        path: Path | None = self._ask(protocol.FoldBegins(fold, n_folds))
+        return path
 
     def _ask(self, message: object) -> Any:
         self._connection.send(message)

@@ -1,0 +1,68 @@
+"""What the worker processes are given to train: the trials of a search, or the fresh runs of its finalists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from truetune.space import Hyperparameter, Value
+from truetune.study.budget import Limits
+from truetune.study.memory import Death
+from truetune.training.protocol import Host, Outcome, Request
+
+
+class Running(Protocol):
+    """A training on its way; `began` on the monotonic clock."""
+
+    began: float
+
+
+R = TypeVar("R", bound=Running)
+
+
+class Jobs(Protocol[R]):
+    """Hands out trainings, answers them and records how they went; knows nothing of worker processes."""
+
+    @property
+    def limits(self) -> Limits:
+        """How long a training may take."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up also for what runs."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether trainings are left to start here."""
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether what another process trains may become ours to do."""
+
+    def next(self, worker: int) -> R | None:
+        """What `worker` should train now; None when there is nothing (or nothing yet)."""
+
+    def request(self, running: R) -> Request:
+        """What the worker is sent."""
+
+    def host(self, running: R) -> Host:
+        """Answers the worker."""
+
+    def known(self, running: R, hyperparameter: Hyperparameter) -> Value:
+        """What the builder of `running` was told. Raises Declined where it did not ask."""
+
+    def fold_file(self, running: R, fold: int) -> Path:
+        """Where a fold is left that another worker trains ahead."""
+
+    def ended(self, running: R, outcome: Outcome | None) -> None:
+        """Record how it went; `outcome` is None where nothing was trained."""
+
+    def failed(self, running: R, reason: str, cause: str) -> None:
+        """Record that it failed without an outcome of its own; `cause` is one of `trial.CAUSES`."""
+
+    def died(self, running: R, death: Death) -> None:
+        """Its worker died: train it again, or record that it failed."""
+
+    def close(self, running: Sequence[R]) -> None:
+        """Nothing more is trained here; `running` are interrupted."""
