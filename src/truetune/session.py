@@ -26,7 +26,7 @@ from truetune.space import Space
 from truetune.study.budget import Budget
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
-from truetune.study.evaluation import Evaluation, most_epochs
+from truetune.study.evaluation import Evaluation, later_split_seeds, most_epochs
 from truetune.study.events import Observer
 from truetune.study.heartbeat import alive
 from truetune.study.kept_weights import KeptWeights, weights_path
@@ -208,7 +208,9 @@ class Session:
         """Seal the test part, split the rest, and put it where workers find it."""
         sealed = self.seal()
         development = sealed.development(self.dataset)
-        check_folds(development, self.folds, sealed.development_rows)
+        drawn = self.options.evaluation_protocol
+        later = (drawn.folds(development, seed) for seed in later_split_seeds(self.options))
+        check_folds(development, self.folds, sealed.development_rows, later)
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(
@@ -277,6 +279,7 @@ class Session:
             self._evaluation(space),
             budget,
             self.place.checkpoints,
+            self.leases,
         )
 
     def _training(self) -> FreshTraining:

@@ -17,7 +17,7 @@ CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
 else. Empty for a trial that did not fail."""
 
 
-CHOOSING, CONFIRMING = "choosing", "confirming"
+STAGES = CHOOSING, CONFIRMING = "choosing", "confirming"
 """The stages of the fresh runs: the first chooses the winner, the second, which the choice has not seen, says how good
 it is."""
 

@@ -100,6 +100,24 @@ def test_the_users_own_parts_are_no_exception():
         check_folds(given, Protocol().folds(given, 0))
 
 
+def test_splits_that_are_drawn_later_are_looked_at_where_rows_are_identical():
+    data, protocol = noise(), Protocol("k-fold", 3)
+    data.X[90] = data.X[7]
+    drawn = [protocol.folds(data, seed) for seed in range(20)]
+    together = [any({7, 90} <= set(fold.validation) for fold in folds) for folds in drawn]
+    own, apart = drawn[together.index(True)], drawn[together.index(False)]
+    check_folds(data, own)
+    check_folds(data, own, fresh=[own])
+    with pytest.raises(DataError, match=r"^1 row of the validation part of a fresh split, which will be drawn later,"):
+        check_folds(data, own, fresh=[own, apart])
+
+    def never():
+        raise AssertionError("no rows are identical")
+        yield
+
+    check_folds(noise(), own, fresh=never())
+
+
 # Rows that are nearly the same
 
 

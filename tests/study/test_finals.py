@@ -18,6 +18,7 @@ from truetune.study.database import sqlite_url
 from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
 from truetune.study.memory import Death
+from truetune.study.owner import Leases
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training.protocol import Outcome
@@ -54,11 +55,11 @@ def store(tmp_path):
     made.close()
 
 
-def finals_of(store, listener=None, budget=None):
+def finals_of(store, listener=None, budget=None, leases=None):
     space = Space()
     space.add(UNITS)
     missing = partial(missing_runs, TRIALS, ACCURACY, TRAINING)
-    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), budget=budget)
+    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), budget=budget, leases=leases)
 
 
 def scored(request):
@@ -203,6 +204,70 @@ def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed
     assert "is trained again" in listener.lines[0]
     finals.died(again, Death("out of memory", OUT_OF_MEMORY))
     assert [(run.planned, run.reason) for run in store.fresh_runs()] == [(first.planned, "out of memory")]
+
+
+# Several processes
+
+
+@pytest.fixture
+def stores(tmp_path):
+    """Two processes on one record; both are alive."""
+    pair = [Store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy") for _ in range(2)]
+    for made in pair:
+        made.beat(0)
+    yield pair
+    for made in pair:
+        made.close()
+
+
+@pytest.fixture
+def shared(stores, monkeypatch):
+    monkeypatch.setattr("truetune.study.finals.LOOK_SECONDS", 0.0)
+    finals = [finals_of(made, leases=Leases(made.owner, 60.0)) for made in stores]
+    for one in finals:
+        assert one.begin_stage()
+    return finals
+
+
+def test_two_processes_train_every_run_once(stores, shared):
+    running = [one.next() for _ in range(3) for one in shared]
+    planned = {each.planned for each in running}
+    assert len(planned) == 6
+    for i, each in enumerate(running):
+        assert shared[i % 2].next() is None
+        shared[i % 2].ended(each, scored(shared[i % 2].request(each)))
+        assert shared[i % 2].waits_for_others == (i < 5)
+    assert [one.next() for one in shared] == [None, None]
+    assert not any(one.waits_for_others or one.has_more for one in shared)
+    assert {run.planned for run in stores[0].fresh_runs()} == planned
+
+
+def test_the_runs_of_a_process_that_died_are_trained_by_another(stores, shared):
+    first, second = shared
+    lost = [first.next() for _ in range(6)]
+    assert second.next() is None
+    assert second.waits_for_others
+    second_store = stores[1]
+    second_store.forget([stores[0].owner.token])  # as after its lease ran out
+    assert {second.next().planned for _ in range(6)} == {running.planned for running in lost}
+    assert second.next() is None
+    assert not second.waits_for_others
+
+
+def test_in_this_process_one_waits_for_what_another_trains(stores, shared):
+    first, second = shared
+    running = first.next()
+    trained = []
+
+    def train(request, host):
+        trained.append(request)
+        if len(trained) == 5:
+            first.ended(running, scored(first.request(running)))
+        return scored(request)
+
+    run_finals_in_process(second, train)
+    assert len({run.planned for run in stores[1].fresh_runs()}) == len(stores[1].fresh_runs()) > 6
+    assert len(trained) == len(stores[1].fresh_runs()) - 1
 
 
 # Time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +54,19 @@ def check_identical(
     _check_hashes(dataset, row_hashes(dataset.X), _Sides(kept, held, where), row_numbers)
 
 
-def check_folds(development: Dataset, folds: Sequence[Fold], row_numbers: Array | None = None) -> None:
+def check_folds(
+    development: Dataset,
+    folds: Sequence[Fold],
+    row_numbers: Array | None = None,
+    fresh: Iterable[Sequence[Fold]] = (),
+) -> None:
     """Refuse folds that train and validate on the same row; the rows are hashed once for all folds.
 
     Args:
         development: the rows that are not sealed.
         folds: drawn from them.
         row_numbers: of the rows in the data they were taken from, shape (n_samples,), for the message.
+        fresh: folds that will be drawn later; looked at only where there are identical rows at all.
 
     Raises:
         DataError: see `check_identical`.
@@ -70,6 +76,9 @@ def check_folds(development: Dataset, folds: Sequence[Fold], row_numbers: Array 
         return
     for fold in folds:
         where = "the validation part" if len(folds) == 1 else f"the validation part of fold {fold.name}"
+        _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
+    for fold in (fold for split in fresh for fold in split):
+        where = "the validation part of a fresh split, which will be drawn later,"
         _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from truetune.seeds import derive_seed
 from truetune.space import Space
+from truetune.study.options import SearchOptions
 from truetune.training.protocol import Request
+from truetune.trial import STAGES, PlannedRun
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Evaluation:
         epoch is scored, several folds decide among themselves.
         """
         if self.reshuffle and request.split_seed is None:
-            request = replace(request, split_seed=derive_seed(self.seed, "reshuffle", request.number))
+            request = replace(request, split_seed=reshuffle_seed(self.seed, request.number))
         if self.n_folds == 1:
             return request
         schedule = replace(request.schedule, initial_epoch=0)
@@ -50,6 +52,25 @@ class Evaluation:
             weights=None,
             score_epoch=None,
         )
+
+
+def reshuffle_seed(seed: int, number: int) -> int:
+    """Draws the split of trial `number`, where every trial has its own."""
+    return derive_seed(seed, "reshuffle", number)
+
+
+def fresh_seed(seed: int, planned: PlannedRun, of: str) -> int:
+    """Of the "training" or the "split" of a fresh run; the same for all trials, so that they can be paired."""
+    return derive_seed(seed, "fresh", planned.stage, planned.repeat, of)
+
+
+def later_split_seeds(options: SearchOptions) -> list[int]:
+    """Of all splits that a search may draw besides its own: for single trials, and for the fresh runs of finalists."""
+    seeds = [reshuffle_seed(options.seed, number) for number in range(options.max_trials) if options.reshuffle]
+    if options.finalists:
+        runs = [PlannedRun(0, repeat, stage) for stage in STAGES for repeat in range(options.fresh_runs)]
+        seeds += [fresh_seed(options.seed, run, "split") for run in runs]
+    return seeds
 
 
 def most_epochs(epochs: int, space: Space) -> int:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
 from truetune.study.budget import Budget, Limits
-from truetune.study.evaluation import Evaluation
+from truetune.study.evaluation import Evaluation, fresh_seed
 from truetune.study.events import Observer
 from truetune.study.memory import Death
+from truetune.study.others import LOOK_SECONDS
+from truetune.study.owner import Leases
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training import protocol
@@ -61,9 +62,8 @@ class Finals:
         evaluation: in how many folds a run is trained; None is one.
         budget: no run is started that would probably end after the time is up; None for no limit.
         checkpoints: folder for the folds that idle workers train ahead.
+        leases: judges other processes, which may train runs of the same study; None where there can be none.
     """
-
-    waits_for_others = False
 
     def __init__(
         self,
@@ -77,14 +77,17 @@ class Finals:
         evaluation: Evaluation | None = None,
         budget: Budget | None = None,
         checkpoints: Path = Path(),
+        leases: Leases | None = None,
     ) -> None:
-        self._folder = checkpoints
+        self._folder, self._leases = checkpoints, leases
         self._budget = budget or Budget(limits, Objective("score", "max"))
         self._evaluation = evaluation or Evaluation()
         self._store, self._space, self._missing = store, space, missing
         self._trials = {trial.number: trial for trial in trials}
         self._seed, self._observer, self.limits = seed, observer, limits
         self._queue: deque[RunningFinal] = deque()
+        self._elsewhere: list[RunningFinal] = []
+        self._next_look = 0.0
         self._done = self._total = 0
         self._stopped = False
 
@@ -92,6 +95,11 @@ class Finals:
     def has_more(self) -> bool:
         """Whether runs of this stage are left to start."""
         return bool(self._queue)
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether other processes train runs of this stage: if they die, these are ours to do."""
+        return bool(self._elsewhere) and not self.is_over
 
     @property
     def is_over(self) -> bool:
@@ -105,6 +113,7 @@ class Finals:
             self._observer.note(f"Finalists are not trained again to the end; the same command goes on. {why}")
             self._stopped = True
             self._queue.clear()
+            self._elsewhere.clear()
         return self._stopped
 
     def begin_stage(self) -> bool:
@@ -118,28 +127,38 @@ class Finals:
         return True
 
     def next(self, worker: int = 0) -> RunningFinal | None:
-        """The run that `worker` (whoever it is) should train now; None when none is left of this stage. Another process
-        may have trained some.
+        """The run that `worker` (whoever it is) should train now; None when none is left of this stage, or others train
+        what is. Another process may have trained some.
         """
+        if self._elsewhere and time.monotonic() >= self._next_look:
+            self._queue.extend(self._elsewhere)
+            self._elsewhere.clear()
         recorded = {run.planned: run for run in self._store.fresh_runs()} if self._queue else {}
         while self._queue and not self._stop_for_time():
             running = self._queue.popleft()
-            if running.planned not in recorded:
+            if running.planned in recorded:
+                self._say_ended(recorded[running.planned])
+            elif self._store.claim_fresh(running.planned, self._alive()):
                 running.began = time.monotonic()
                 return running
-            self._say_ended(recorded[running.planned])
+            else:
+                self._elsewhere.append(running)
+                self._next_look = time.monotonic() + LOOK_SECONDS
         return None
+
+    def _alive(self) -> set[str]:
+        owners = self._store.owners() if self._leases else {}
+        return set(owners) - (self._leases.dead(owners) if self._leases else set())
 
     def request(self, running: RunningFinal) -> protocol.Request:
         """What the worker is sent: trained from the beginning, also where the trial continued another."""
         planned = running.planned
         trial = self._trials[planned.trial]
-        path = ("fresh", planned.stage, planned.repeat)
         request = protocol.Request(
             number=trial.number,
-            seed=derive_seed(self._seed, *path, "training"),
+            seed=fresh_seed(self._seed, planned, "training"),
             schedule=Schedule(epochs=trial.schedule.epochs),
-            split_seed=derive_seed(self._seed, *path, "split"),
+            split_seed=fresh_seed(self._seed, planned, "split"),
             # A pruned trial was not trained long enough to choose an epoch.
             score_epoch=trial.best_epoch if trial.state is TrialState.COMPLETE else None,
         )
@@ -222,7 +241,10 @@ def run_finals_in_process(finals: Finals, train: Train) -> None:
         TruetuneError: what `train` raises: no further run can mend it.
     """
     while finals.begin_stage():
-        while (running := finals.next()) is not None:
+        while (running := finals.next()) is not None or finals.waits_for_others:
+            if running is None:
+                time.sleep(LOOK_SECONDS)
+                continue
             try:
                 outcome = train(finals.request(running), finals.host(running))
             except protocol.Declined:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ _System = models.StudySystemAttributeModel.__table__
 
 OWNER, ATTEMPT = "owner", "attempt"
 _LEASE = "truetune:owner:"
+_RUN = "truetune:fresh-run:"
 
 
 class LostTrial(Exception):
@@ -238,6 +239,21 @@ class Record:
         with self._transaction() as connection:
             found = connection.execute(rows.where(_Trials.c.study_id == self._study_id, wanted))
             return sorted(((int(i), int(n), state) for i, n, state in found), key=lambda row: row[1])
+
+    # Fresh runs
+
+    def claim_run(self, run: str, alive: Collection[str]) -> bool:
+        """Make a fresh run ours; False when it is that of another owner who is `alive`."""
+        with self._transaction() as connection:
+            self._lock_study(connection)
+            row = (_System.c.study_id == self._study_id) & (_System.c.key == _RUN + run)
+            found = connection.scalar(select(_System.c.value_json).where(row))
+            if found is not None and json.loads(found) != self._owner and json.loads(found) in alive:
+                return False
+            connection.execute(delete(_System).where(row))
+            values = {"study_id": self._study_id, "key": _RUN + run, "value_json": json.dumps(self._owner)}
+            connection.execute(insert(_System).values(values))
+            return True
 
     # Leases
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from truetune.study.owner import Owner
 from truetune.study.record import ATTEMPT, Record
 from truetune.study.storage_url import without_password
 from truetune.study.trial_attributes import STATES, attributes_of, checksum_of, from_optuna
-from truetune.trial import FreshRun, Trial
+from truetune.trial import FreshRun, PlannedRun, Trial
 
 Result = TypeVar("Result")
 
@@ -156,9 +156,13 @@ class Store:
         """Keep a hyperparameter that the trace had not found, so that a resumed search knows it."""
         self._set_attribute(f"{_DISCOVERED}{key}", {"key": key, **hyperparameter.to_config()})
 
+    def claim_fresh(self, planned: PlannedRun, alive: Collection[str]) -> bool:
+        """Make a fresh run ours to train; False when another owner has it who is `alive` (by token)."""
+        return self._do(lambda: self._record.claim_run(_key(planned), alive))
+
     def add_fresh(self, run: FreshRun) -> None:
         """Keep a fresh run of a finalist; one of the same trial, stage and repeat takes its place."""
-        self._set_attribute(f"{_FRESH}{run.stage}:{run.trial}:{run.repeat}", asdict(run))
+        self._set_attribute(f"{_FRESH}{_key(run.planned)}", asdict(run))
 
     def fresh_runs(self) -> list[FreshRun]:
         """The fresh runs that are recorded, by stage, trial and repeat.
@@ -393,6 +397,10 @@ class Store:
     def close(self) -> None:
         self._storage.remove_session()
         self._storage.engine.dispose()
+
+
+def _key(planned: PlannedRun) -> str:
+    return f"{planned.stage}:{planned.trial}:{planned.repeat}"
 
 
 def study_exists(url: str, name: str) -> bool:
