@@ -7,10 +7,12 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from truetune.session import opened
+from truetune.data.protocols import Protocol
+from truetune.results.finalists import FreshTraining
+from truetune.session import Session, opened
 from truetune.space import Space
 from truetune.study.events import Observer
-from truetune.study.options import SearchOptions
+from truetune.study.options import NESTED, SearchOptions
 from truetune.task import Task
 from truetune.training import protocol
 
@@ -25,8 +27,11 @@ class SearchPlan:
         notes: what the data and today's configuration gave rise to.
         timing: of the default model.
         trials: how many.
-        epochs: trained at most, all trials together.
+        epochs: trained at most, all trials and folds together.
         workers: at once.
+        finals: fresh trainings of the finalists at most.
+        final_epochs: of these at most, all together.
+        searches: so many like this one; more than one where the evaluation is nested.
     """
 
     space: Space
@@ -36,12 +41,16 @@ class SearchPlan:
     trials: int
     epochs: int
     workers: int
+    finals: int = 0
+    final_epochs: int = 0
+    searches: int = 1
 
     @property
     def seconds(self) -> float:
-        """At most: every trial like the default model, none stopped early; workers share the cores."""
+        """At most: every training like that of the default model, none stopped early; workers share the cores."""
         each_start = self.timing.build_seconds + max(0.0, self.timing.first_epoch_seconds - self.timing.epoch_seconds)
-        return self.trials * each_start + self.epochs * self.timing.epoch_seconds
+        starts, epochs = self.trials + self.finals, self.epochs + self.final_epochs
+        return self.searches * (starts * each_start + epochs * self.timing.epoch_seconds)
 
     @property
     def combinations(self) -> int | None:
@@ -66,8 +75,9 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(traced, protocol.Traced)
             assert isinstance(timed, protocol.Timed)
             searcher = session.searcher(traced.space, [])
-            n_folds = len(session.folds)
+            n_folds, searches = len(session.folds), _searches(session)
     trials, epochs = _budget(task, options)
+    finals = FreshTraining(options.finalists, options.fresh_runs).of_search(trials).most_runs
     return SearchPlan(
         traced.space,
         tuple(searcher.plan()),
@@ -76,7 +86,19 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
         trials,
         epochs * n_folds,
         max(1, options.worker_count),
+        finals,
+        finals * task.epochs * n_folds,
+        searches,
     )
+
+
+def _searches(session: Session) -> int:
+    """A nested evaluation searches in every outer fold, and once more on all rows."""
+    options = session.options
+    if options.protocol != NESTED:
+        return 1
+    development = session.seal().development(session.dataset)
+    return len(Protocol.of(options.outer, options.outer_folds).folds(development, options.seed)) + 1
 
 
 def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:

@@ -185,6 +185,18 @@ def test_the_plan_shows_space_size_schedule_and_time(console):
         assert piece in text
 
 
+def test_a_plan_counts_the_finalists_and_the_searches_of_a_nested_evaluation(console):
+    timing = Timing(1.0, 3.0, 0.5, 12345)
+    plan = SearchPlan(space(), (), (), timing, 10, 100, 2, finals=12, final_epochs=60, searches=3)
+    assert plan.seconds == pytest.approx(3 * (22 * (1.0 + 2.5) + 160 * 0.5))
+    print_plan(console, plan)
+    text = " ".join(shown(console).split())
+    assert (
+        "3 searches (one in each outer fold, and a last one), each of 10 trials of 100 epochs in all, and up to" in text
+    )
+    assert "up to 12 fresh trainings of the finalists with 60, take about 7:51" in text
+
+
 def test_a_continuous_range_has_no_end_of_combinations(console):
     endless = space()
     endless.add(Hyperparameter("Float", "rate", 0.1, low=0.1, high=1.0))

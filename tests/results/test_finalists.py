@@ -85,6 +85,8 @@ def test_the_best_and_todays_config_are_trained_again_on_shared_repeats():
     assert [run.repeat for run in plan] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert {run.trial for run in plan_runs(TRIALS, LOW, 1, 3)} == {0, 2}  # today's config takes nobody's place
     assert plan_runs(TRIALS, HIGH, 0, 3) == []
+    assert FreshTraining(2, 3).most_runs == len(plan) + 2 * 3
+    assert FreshTraining(0, 3).most_runs == 0
 
 
 def test_todays_config_that_failed_is_no_finalist_and_one_that_was_pruned_is():

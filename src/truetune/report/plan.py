@@ -22,9 +22,14 @@ def print_plan(console: Console, plan: SearchPlan) -> None:
         f"building and starting it {timing.build_seconds + timing.first_epoch_seconds - timing.epoch_seconds:.1f} s.",
         highlight=False,
     )
+    what = f"{plan.trials} trials of {plan.epochs} epochs in all"
+    if plan.finals:
+        what += f", and up to {plan.finals} fresh trainings of the finalists with {plan.final_epochs},"
+    if plan.searches > 1:
+        what = f"{plan.searches} searches (one in each outer fold, and a last one), each of {what}"
     console.print(
-        f"{plan.trials} trials of {plan.epochs} epochs in all take about {duration(plan.seconds)} one after the other "
-        "at most; early stopping, pruning and more workers make it less. Nothing was trained beyond the timed epochs.",
+        f"{what} take about {duration(plan.seconds)} one after the other at most; early stopping, pruning and more "
+        "workers make it less. Nothing was trained beyond the timed epochs.",
         highlight=False,
     )
 

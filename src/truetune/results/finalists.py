@@ -46,6 +46,11 @@ class FreshTraining:
     runs: int = 3
     validation_ratio: float = 0.25
 
+    @property
+    def most_runs(self) -> int:
+        """Of both stages: the finalists and today's configuration; then the winner, and once more today's."""
+        return (self.finalists + 1) * self.runs + 2 * self.runs if self.finalists else 0
+
     def of_search(self, n_trials: int) -> FreshTraining:
         """For a search of so many trials: training every trial of a short one again would find nothing out."""
         return replace(self, finalists=min(self.finalists, max(1, n_trials // TRIALS_FOR_EACH)))
