@@ -8,6 +8,7 @@ from functools import partial
 
 import optuna
 import pytest
+from finals_lab import Listener
 
 from truetune.errors import StudyError
 from truetune.results.finalists import FreshTraining, choose, missing_runs
@@ -15,7 +16,6 @@ from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Budget, Limits
 from truetune.study.database import sqlite_url
-from truetune.study.events import Observer
 from truetune.study.finals import Finals, run_finals_in_process
 from truetune.study.memory import Death
 from truetune.study.owner import Leases
@@ -32,20 +32,6 @@ TRIALS = (
     Trial(1, TrialState.COMPLETE, {"units": 2}, score=0.6, best_epoch=2, epochs=3),
     Trial(2, TrialState.COMPLETE, {"units": 3}, score=0.7, best_epoch=5, epochs=9, schedule=Schedule(9, 3, parent=1)),
 )
-
-
-class Listener(Observer):
-    def __init__(self):
-        self.lines, self.stages, self.ended = [], [], []
-
-    def note(self, line):
-        self.lines.append(line)
-
-    def finals_started(self, n_runs):
-        self.stages.append(n_runs)
-
-    def fresh_run_ended(self, run, done, total):
-        self.ended.append((run, done, total))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 from functools import partial
 
 import pytest
+from finals_lab import Listener
 
 import truetune
 from truetune.results.finalists import FreshTraining, choose, missing_runs
@@ -24,20 +25,6 @@ pytestmark = pytest.mark.tensorflow
 
 ACCURACY = truetune.Objective("val_accuracy", "max")
 TRAINING = FreshTraining(finalists=2, runs=2)
-
-
-class Listener(Observer):
-    def __init__(self):
-        self.lines, self.stages, self.ended = [], [], []
-
-    def note(self, line):
-        self.lines.append(line)
-
-    def finals_started(self, n_runs):
-        self.stages.append(n_runs)
-
-    def fresh_run_ended(self, run, done, total):
-        self.ended.append(run)
 
 
 def build(hp):
@@ -110,7 +97,7 @@ def test_finalists_are_trained_in_workers_and_one_that_is_killed_is_trained_agai
     assert [line for line in listener.lines if "is trained again" in line]
     choice = choose([trial(number) for number in range(3)], ACCURACY, TRAINING, fresh)
     assert listener.stages == [6, 2 if choice.winner == 0 else 4]
-    assert sorted(fresh, key=str) == sorted(listener.ended, key=str)
+    assert sorted(fresh, key=str) == sorted((run for run, _, _ in listener.ended), key=str)
     assert all(0 <= run.score <= run.best <= 1 and run.seconds > 0 for run in fresh)
     assert choice.confirmed is not None
 
