@@ -137,6 +137,15 @@ def test_the_winner_its_estimate_and_what_it_gains():
     assert choice.spread == pytest.approx(0.01)
 
 
+def test_how_much_finalists_differ_from_todays_config_from_part_to_part():
+    choice = choose(TRIALS, HIGH, TRAINING, CHOSEN)
+    differences = [[0.1, 0.11, 0.12], [0.2, 0.2, 0.2]]  # of trials 1 and 3
+    assert choice.difference == pytest.approx(math.sqrt(np.mean([np.var(d, ddof=1) for d in differences])))
+    assert choice.validation_share == pytest.approx(0.2)
+    without_today = [failed(0), *CHOSEN[3:]]
+    assert choose(TRIALS, HIGH, TRAINING, without_today).difference is None
+
+
 def test_a_gain_within_the_noise_is_no_reason_to_change():
     confirming = [*runs(0, [0.70, 0.66, 0.69], CONFIRMING), *runs(3, [0.68, 0.69, 0.70], CONFIRMING)]
     choice = choose(TRIALS, HIGH, TRAINING, [*CHOSEN, *confirming])

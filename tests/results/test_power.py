@@ -73,8 +73,36 @@ def test_one_test_row_is_said_to_find_nothing():
     assert smallest_detectable(Design("accuracy", 7, 1)) == math.inf
 
 
-def verdicts(design, gain, n=300):
-    """Trainings as the formula sees them: unrelated rows, right with a probability that varies by seed."""
+def test_what_fresh_runs_say_of_the_difference_bounds_both_parts():
+    informed = replace(KNOWN, difference=0.02, n_measured=100)
+    rows = 400 / (1 + 39 * 0.05)
+    assert standard_error(informed) == pytest.approx(math.sqrt(2 * 0.01**2 / 7 + 0.02**2 * 100 / 400))
+    vague = replace(KNOWN, difference=0.5, n_measured=100)
+    assert standard_error(vague) == pytest.approx(math.sqrt(2 * 0.01**2 / 7 + 2 * 0.16 / rows))
+    loss = Design("loss", 7, 100, difference=0.1, n_measured=50)
+    assert standard_error(loss) == pytest.approx(math.sqrt(0.1**2 / 7 + 0.1**2 / 2))
+    assert "by 0.02 from one part of 100 validation rows to the next" in foresee(informed)
+    assert "worst case" not in foresee(informed)
+
+
+def test_where_before_and_after_share_errors_less_is_promised_to_be_enough_and_is():
+    n_measured, score, spread = 200, 0.7, 0.01
+    rng = np.random.default_rng(3)
+    rows = rng.random((2000, n_measured))
+    sides = [(rows < rng.normal(score, spread, (2000, 1))).mean(axis=1) for _ in range(2)]
+    known = {"difference": float(np.std(sides[0] - sides[1], ddof=1)), "n_measured": n_measured}
+    blind = Design("accuracy", 10, 1000, None, score, spread)
+    design = replace(blind, **known)
+    gain = smallest_detectable(design)
+    assert gain < smallest_detectable(blind) / 2
+    found = list(verdicts(replace(design, n_subjects=25), gain, shared=True)).count("improved") / 300
+    assert found > 0.75
+
+
+def verdicts(design, gain, n=300, shared=False):
+    """Trainings as the formula sees them: right on a row with a probability that varies by seed; unrelated rows, or
+    `shared` ones, which are as hard for one as for the other.
+    """
     rng = np.random.default_rng(11)
     a_block = design.n_test // design.n_clusters
     for i in range(n):
@@ -83,6 +111,7 @@ def verdicts(design, gain, n=300):
             for m in (design.score, design.score + gain)
         ]
         rows = [rng.random((design.n_clusters, a_block)) for _ in score]
+        rows = [rows[0], rows[0]] if shared else rows
         hits = [np.array([(r < p).sum(axis=1) for p in s]) for r, s in zip(rows, score, strict=True)]
         counts = cluster_counts(design.n_clusters, i, 500)
         drawn = [h @ counts.T / design.n_test for h in hits]

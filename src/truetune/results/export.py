@@ -114,6 +114,13 @@ class FinalistsRecord(_Record):
         default=None, description="what the best epoch of a fresh run flatters it by, against the epoch chosen before"
     )
     spread: Score | None = Field(default=None, description="standard deviation from run to run")
+    difference: Score | None = Field(
+        default=None,
+        description="standard deviation, from part to part, of what a finalist is better by than today's configuration",
+    )
+    validation_share: Score | None = Field(
+        default=None, description="of the development rows, those that a part was scored on"
+    )
     finalists: tuple[FinalistRecord, ...] = Field(description="best first")
 
 

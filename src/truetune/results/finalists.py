@@ -92,6 +92,9 @@ class FinalChoice:
         is_within_noise: whether the interval of `gain` contains 0.
         optimism: what the best epoch of a fresh run flatters it by, compared with the epoch that the search chose.
         spread: standard deviation from run to run; None where no finalist has two runs.
+        difference: standard deviation, from part to part of the choosing stage, of what a finalist is better by than
+            today's configuration; None where there are no two parts to compare.
+        validation_share: of the development rows, those that a part was scored on.
     """
 
     finalists: tuple[Finalist, ...]
@@ -102,6 +105,8 @@ class FinalChoice:
     is_within_noise: bool
     optimism: float | None
     spread: float | None
+    difference: float | None
+    validation_share: float
 
     @property
     def recommendation(self) -> Recommendation:
@@ -184,6 +189,8 @@ def choose(
         is_within_noise=gain is not None and gain.contains_zero,
         optimism=_optimism(mine, objective),
         spread=_spread(mine),
+        difference=_difference(used, finalists),
+        validation_share=training.validation_ratio / (1 + training.validation_ratio),
     )
 
 
@@ -262,15 +269,29 @@ def _gain(
     if winner is None or winner not in complete or TODAY not in complete:
         return None
     sign = 1.0 if objective.direction == "max" else -1.0
-
-    def differences(number: int, stage: str) -> list[float]:
-        paired: list[float] = (sign * np.subtract(_parts(fresh, number, stage), _parts(fresh, TODAY, stage))).tolist()
-        return paired
-
-    earlier = [differences(f.trial, CHOOSING) for f in finalists if f.trial != TODAY and not f.reason]
-    variances = [v for found in earlier if (v := variance_of(found)) is not None]
     scores = (sign * np.subtract(complete[winner], complete[TODAY])).tolist()
-    return estimate(scores, variances, training.validation_ratio, differences(winner, CONFIRMING))
+    parts = [sign * part for part in _from_today(fresh, winner, CONFIRMING)]
+    return estimate(scores, _variances_from_today(fresh, finalists), training.validation_ratio, parts)
+
+
+def _from_today(fresh: Sequence[FreshRun], number: int, stage: str) -> list[float]:
+    """Part by part: trial `number` less today's configuration."""
+    paired: list[float] = np.subtract(_parts(fresh, number, stage), _parts(fresh, TODAY, stage)).tolist()
+    return paired
+
+
+def _variances_from_today(fresh: Sequence[FreshRun], finalists: Sequence[Finalist]) -> list[float]:
+    """Of these differences in the choosing stage, one for each finalist; none where today's configuration is out."""
+    if not any(f.trial == TODAY and not f.reason for f in finalists):
+        return []
+    others = [f.trial for f in finalists if f.trial != TODAY and not f.reason]
+    found = [variance_of(_from_today(fresh, number, CHOOSING)) for number in others]
+    return [variance for variance in found if variance is not None]
+
+
+def _difference(fresh: Sequence[FreshRun], finalists: Sequence[Finalist]) -> float | None:
+    variances = _variances_from_today(fresh, finalists)
+    return math.sqrt(float(np.mean(variances))) if variances else None
 
 
 def _optimism(fresh: Sequence[FreshRun], objective: Objective) -> float | None:

@@ -7,9 +7,17 @@ The mean difference d of n_seeds pairs on the test part has the variance
 The first part is the run-to-run spread of a score, twice for two sides. The second is the binomial chance of which rows
 are tested, for metrics between 0 and 1, as if "before" and "after" erred on unrelated rows; they share some of their
 errors, so it is an upper bound. Rows of one subject are alike: n_effective = n_test / (1 + (m - 1) · ICC) for m rows a
-subject (Kish, "Survey Sampling", 1965). A two-sided test at 5 % finds a true difference of (t_.975 + t_.80) · SE in
-80 % of cases (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988), with the degrees of freedom and
-the small-sample factor of the interval (`results.bootstrap`).
+subject (Kish, "Survey Sampling", 1965).
+
+The fresh runs of a search know better. There today's configuration and the finalists were trained on the same seeds and
+splits; the variance v of their differences, each on n_measured rows, holds what seeds and rows bring together, and so
+bounds each of them:
+
+    v / n_seeds  +  v · n_measured / n_test
+
+Of the two first parts the smaller is taken, and of the two second ones. A two-sided test at 5 % finds a true difference
+of (t_.975 + t_.80) · SE in 80 % of cases (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988), with
+the degrees of freedom and the small-sample factor of the interval (`results.bootstrap`).
 """
 
 from __future__ import annotations
@@ -46,6 +54,9 @@ class Design:
         n_subjects: test subjects; None where rows stand alone.
         score: about what the metric will be; None where it is unknown.
         spread: standard deviation of the metric from training to training; None where it is unknown.
+        difference: standard deviation of the difference of two configurations from one part to the next, each with a
+            seed of its own; None where it is unknown.
+        n_measured: rows that each such difference was measured on.
     """
 
     metric: str
@@ -54,6 +65,8 @@ class Design:
     n_subjects: int | None = None
     score: float | None = None
     spread: float | None = None
+    difference: float | None = None
+    n_measured: int = 0
 
     @property
     def is_share(self) -> bool:
@@ -67,15 +80,26 @@ class Design:
 
 def standard_error(design: Design) -> float | None:
     """Of the mean difference; None where nothing is known of a metric without bounds."""
+    seeds, rows = _by_seeds(design), _by_rows(design)
+    return None if seeds is None else math.sqrt(seeds / design.n_seeds + rows)
+
+
+def _by_seeds(design: Design) -> float | None:
+    """Variance of the difference of one pair that its seed brings."""
+    known = [] if design.spread is None else [2 * design.spread**2]
+    known += [] if design.difference is None else [design.difference**2]
+    if not known and design.is_share:
+        known = [2 * ASSUMED_SPREAD**2]
+    return min(known, default=None)
+
+
+def _by_rows(design: Design) -> float:
+    """Variance of the mean difference that the choice of test rows brings, as far as it is known."""
+    known = [] if design.difference is None else [design.difference**2 * design.n_measured / design.n_test]
     if design.is_share:
-        spread = ASSUMED_SPREAD if design.spread is None else design.spread
         score = ASSUMED_SCORE if design.score is None else min(max(design.score, 0.0), 1.0)
-        rows = 2 * score * (1 - score) / effective_rows(design)
-    elif design.spread is None:
-        return None
-    else:
-        spread, rows = design.spread, 0.0
-    return math.sqrt(2 * spread**2 / design.n_seeds + rows)
+        known.append(2 * score * (1 - score) / effective_rows(design))
+    return min(known, default=0.0)
 
 
 def effective_rows(design: Design) -> float:
@@ -152,6 +176,11 @@ def _advice(design: Design) -> str:
 
 
 def _assumed(design: Design) -> str:
+    if design.difference is not None:
+        return (
+            "Assumed: the difference varies as that of the finalists from today's config did, by "
+            f"{design.difference:.2g} from one part of {design.n_measured} validation rows to the next."
+        )
     said = []
     if design.spread is None:
         said.append(f"a score varies by {ASSUMED_SPREAD:g} from training to training")

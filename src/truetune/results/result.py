@@ -182,10 +182,18 @@ class Result:
             recommendation=final.recommendation,
             optimism=final.optimism,
             spread=final.spread,
+            difference=final.difference,
+            validation_share=final.validation_share,
             finalists=tuple(FinalistRecord(**asdict(finalist)) for finalist in final.finalists),
         )
 
-    def verify(self, seeds: int = 7, seed: int = 0, progress: Callable[[Training], None] | None = None) -> Verification:
+    def verify(
+        self,
+        seeds: int = 7,
+        seed: int = 0,
+        progress: Callable[[Training], None] | None = None,
+        announce: Callable[[str], None] = print,
+    ) -> Verification:
         """Train today's configuration and the winner on the same seeds and compare them on the sealed test part.
 
         This opens the seal, which its ledger counts: a second reading for the same study is labelled exploratory.
@@ -194,6 +202,7 @@ class Result:
             seeds: number of pairs; at least 6 can end in a verdict.
             seed: the seeds of the pairs are derived from it.
             progress: called after each training.
+            announce: hears, before anything is trained, which difference this can find.
 
         Raises:
             InputError: there is no winner, or it is today's configuration.
@@ -210,9 +219,8 @@ class Result:
         from truetune.results.verify import VerifyOptions, verify_result
 
         before, after = (Candidate(self.space.names(t.values), t.best_epoch) for t in (today, best))
-        final = self.final
-        known = (best.score, None) if final is None or final.confirmed is None else (final.confirmed.mean, final.spread)
-        options = VerifyOptions(seeds, seed, score=known[0], spread=known[1], progress=progress)
+        options = VerifyOptions(seeds, seed, announce=announce, progress=progress)
+        options = options.with_known(best.score, self._finalists())
         return verify_result(self.task, before, after, self.seal, options)
 
     def leaderboard(self) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from truetune.task import Task
 
 if TYPE_CHECKING:
     from truetune.data.seal import Seal
-    from truetune.results.export import BestHyperparameters
+    from truetune.results.export import BestHyperparameters, FinalistsRecord
 
 LEAST_PAIRS = 5
 PAIRS = 7
@@ -39,6 +39,9 @@ class VerifyOptions:
         seed: the seeds of the pairs, and the draws of the bootstrap, are derived from it.
         score: about what the metric will be, for the foresight; None where nothing is known.
         spread: standard deviation of the metric from training to training; None where nothing is known.
+        difference: standard deviation of the difference of two configurations from one part of the development rows to
+            the next; None where nothing is known.
+        validation_share: of the development rows, those that such a difference was measured on.
         announce: hears, before anything is trained, what the verification can find.
         progress: called after each training.
     """
@@ -47,8 +50,23 @@ class VerifyOptions:
     seed: int = 0
     score: float | None = None
     spread: float | None = None
+    difference: float | None = None
+    validation_share: float | None = None
     announce: Callable[[str], None] | None = field(default=None, compare=False)
     progress: Callable[[Training], None] | None = field(default=None, compare=False)
+
+    def with_known(self, score: float | None, finalists: FinalistsRecord | None) -> VerifyOptions:
+        """What is not given yet is taken from a search; fresh runs know better than the best trial's `score`."""
+        if finalists is None:
+            return replace(self, score=score if self.score is None else self.score)
+        confirmed = score if finalists.confirmed is None else finalists.confirmed.mean
+        return replace(
+            self,
+            score=confirmed if self.score is None else self.score,
+            spread=finalists.spread if self.spread is None else self.spread,
+            difference=finalists.difference,
+            validation_share=finalists.validation_share,
+        )
 
     @property
     def drawn(self) -> tuple[int, ...]:
@@ -65,7 +83,7 @@ def verify_from_config(
         task: gives data, builder, preprocessing, metric and mapping.
         config: the config file; read as source, its backup too.
         directory: where the search wrote.
-        options: None takes the defaults; score and spread that are not given are the exported winner's.
+        options: None takes the defaults; what they do not say of scores is what the exported search found.
 
     Raises:
         ConfigError: nothing was applied to `config`, so there is no "before".
@@ -151,7 +169,7 @@ def verify(
     clusters = clusters_of(test, options.seed)
     metric = task.objective.name.removeprefix("val_")
     if options.announce is not None:
-        options.announce(foresee(_design(metric, test, clusters, options)))
+        options.announce(foresee(_design(metric, len(development), len(test), clusters, options)))
     pairs = Pairs(task, development, test, clusters, kept or KeptTrainings(None, {}), options.seed)
     first, second = pairs.train(before, after, options.drawn, options.progress)
     resampled, notes = _resampled(metric, first, second, clusters, options.seed)
@@ -194,23 +212,23 @@ def _resampled(
 
 
 def _foreknown(options: VerifyOptions, task: Task, best: BestHyperparameters | None) -> VerifyOptions:
-    """`options` with what the search says of the score and its spread; fresh runs know better than the best trial."""
+    """`options` with what the exported search says, if it was one for the same objective."""
     if best is None or best.metadata.objective.name != task.objective.name:
         return options
-    score, spread, finalists = best.metadata.best_score, None, best.metadata.finalists
-    if finalists is not None:
-        spread = finalists.spread
-        score = score if finalists.confirmed is None else finalists.confirmed.mean
-    return replace(
-        options,
-        score=score if options.score is None else options.score,
-        spread=spread if options.spread is None else options.spread,
+    return options.with_known(best.metadata.best_score, best.metadata.finalists)
+
+
+def _design(metric: str, n_development: int, n_test: int, clusters: Clusters, options: VerifyOptions) -> Design:
+    return Design(
+        metric,
+        options.seeds,
+        n_test,
+        n_subjects=len(clusters) if clusters.by == "subjects" else None,
+        score=options.score,
+        spread=options.spread,
+        difference=None if options.validation_share is None else options.difference,
+        n_measured=round(n_development * (options.validation_share or 0.0)),
     )
-
-
-def _design(metric: str, test: Dataset, clusters: Clusters, options: VerifyOptions) -> Design:
-    n_subjects = len(clusters) if clusters.by == "subjects" else None
-    return Design(metric, options.seeds, len(test), n_subjects, options.score, options.spread)
 
 
 def _common(task: Task, sealed: Seal) -> Mapping[str, Any]:
