@@ -200,3 +200,38 @@ def test_a_hypermodel_that_tunes_the_batch_size_in_fit_uses_its_budget(tmp_path,
     result = tuned(small_task(blobs, hypermodel=Idiom()), tmp_path, max_trials=3)
     assert [t.state for t in result.trials] == [TrialState.COMPLETE] * 3
     assert sorted(t.values["batch_size"] for t in result.trials) == [16, 32, 64]
+
+
+def test_a_result_is_verified_and_says_first_what_can_be_found(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    y = np.tile([0, 1], 150)
+    X = rng.normal(size=(300, 4)).astype("float32") + 1.5 * y[:, None].astype("float32")
+    data = truetune.Dataset(X, y, groups=np.repeat(np.arange(20), 15))
+
+    def build_at(hp):
+        import keras
+
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+        rate = hp.Choice("learning_rate", [0.0, 0.1])  # today's learns nothing
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    task = truetune.Task("verified", build_at, data, truetune.Objective("val_accuracy", "max"), epochs=3)
+    result = tuned(task, tmp_path, finalists=1, fresh_runs=2)
+    assert result.best.values == {"learning_rate": 0.1}
+    heard = []
+    found = result.verify(seeds=6, announce=heard.append)
+    assert len(heard) == 1
+    assert "this can detect a difference of about" in heard[0]
+    assert "as that of the finalists from today's config did" in heard[0]
+    assert found.verdict.outcome == "improved"
+    assert found.verdict.difference > 0.2
+    assert capsys.readouterr().out == ""
+    again = result.verify(seeds=6)
+    assert capsys.readouterr().out.startswith("With 6 seeds")
+    assert again.verdict == found.verdict
+
+
+def test_todays_configuration_is_nothing_to_verify(tmp_path, blobs):
+    with pytest.raises(InputError, match="before and after are the same, nothing to verify"):
+        tuned(small_task(blobs), tmp_path, max_trials=1, finalists=0).verify()
