@@ -17,6 +17,9 @@ CAUSES = ("", OUT_OF_MEMORY, KILLED, TIMEOUT, ERROR)
 else. Empty for a trial that did not fail."""
 
 
+TODAY = 0
+"""Number of the trial that is today's configuration."""
+
 STAGES = CHOOSING, CONFIRMING = "choosing", "confirming"
 """The stages of the fresh runs: the first chooses the winner, the second, which the choice has not seen, says how good
 it is."""
@@ -168,3 +171,12 @@ class FreshRun:
         if self.score is None:
             return ()
         return self.fold_scores or (self.score,)
+
+
+def todays_epoch(trials: Sequence[Trial], most_epochs: int) -> int | None:
+    """The epoch that the search chose for today's configuration; None where it was not trained long enough for that: it
+    was pruned, or Hyperband gave it a part of `most_epochs` and did not promote it.
+    """
+    same = [t for t in trials if t.values == trials[TODAY].values and t.state is TrialState.COMPLETE]
+    long_enough = [t for t in same if t.schedule.epochs is None or t.schedule.epochs >= most_epochs]
+    return long_enough[-1].best_epoch if long_enough else None

@@ -21,7 +21,7 @@ from truetune.results.finalists import (
 )
 from truetune.results.fresh_statistics import Estimate, estimate
 from truetune.task import Objective
-from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Trial, TrialState
+from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
 
 HIGH, LOW = Objective("val_accuracy", "max"), Objective("val_loss", "min")
 TRAINING = FreshTraining(finalists=2, runs=3, validation_ratio=0.25)
@@ -94,6 +94,25 @@ def test_todays_config_that_failed_is_no_finalist_and_one_that_was_pruned_is():
     assert {run.trial for run in plan_runs(failed_today, HIGH, 2, 1)} == {1, 3}
     pruned_today = [trial(0, 0.4, TrialState.PRUNED), *TRIALS[1:]]
     assert {run.trial for run in plan_runs(pruned_today, HIGH, 2, 1)} == {0, 1, 3}
+
+
+def test_todays_config_that_was_promoted_is_one_finalist():
+    ladder = [
+        trial(0, 0.5, schedule=Schedule(2, bracket=0, round=0)),
+        trial(1, 0.6, schedule=Schedule(2, bracket=0, round=0)),
+        replace(trial(2, 0.8, schedule=Schedule(6, 2, parent=0, bracket=0, round=1)), values={"units": 0}),
+        trial(3, 0.7, schedule=Schedule(6, bracket=1, round=0)),
+    ]
+    assert {run.trial for run in plan_runs(ladder, HIGH, 2, 1)} == {0, 1, 3}
+
+
+def test_the_epoch_of_todays_config_is_that_of_its_longest_training():
+    short = trial(0, 0.5, schedule=Schedule(2, bracket=0, round=0), best_epoch=2)
+    promoted = replace(trial(2, 0.8, schedule=Schedule(6, 2, parent=0), best_epoch=5), values={"units": 0})
+    assert todays_epoch([short, trial(1, 0.6)], 6) is None
+    assert todays_epoch([short, trial(1, 0.6), promoted], 6) == 5
+    assert todays_epoch([trial(0, 0.5, best_epoch=4), trial(1, 0.6)], 6) == 4
+    assert todays_epoch([trial(0, 0.5, TrialState.PRUNED)], 6) is None
 
 
 def test_a_configuration_that_was_trained_twice_is_one_finalist():

@@ -16,6 +16,7 @@ from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Budget, Limits
 from truetune.study.database import sqlite_url
+from truetune.study.evaluation import Evaluation
 from truetune.study.finals import Finals, run_finals_in_process
 from truetune.study.memory import Death
 from truetune.study.owner import Leases
@@ -108,6 +109,19 @@ def test_the_epoch_is_the_one_that_the_search_chose_and_training_begins_afresh(s
     assert asked[2].schedule == Schedule(epochs=9)
     assert asked[1].schedule == Schedule()
     assert {request.checkpoint for request in asked.values()} == {None}
+
+
+def test_todays_config_is_trained_in_full_however_early_hyperband_gave_it_up(store):
+    first = replace(TRIALS[0], state=TrialState.COMPLETE, schedule=Schedule(3, bracket=0, round=0))
+    space = Space()
+    space.add(UNITS)
+    trials = (first, *TRIALS[1:])
+    missing = partial(missing_runs, trials, ACCURACY, TRAINING)
+    finals = Finals(store, space, trials, missing, 7, Limits(3), Listener(), Evaluation(epochs=9))
+    finals.begin_stage()
+    asked = {running.planned.trial: finals.request(running) for _ in range(6) if (running := finals.next())}
+    assert (asked[0].schedule.epochs, asked[0].score_epoch) == (None, None)
+    assert (asked[2].schedule.epochs, asked[2].score_epoch) == (9, 5)
 
 
 def test_both_stages_are_trained_and_said(store):

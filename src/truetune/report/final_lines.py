@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from truetune.report.screen import scored
-from truetune.results.finalists import TODAY, FinalChoice
+from truetune.results.finalists import FinalChoice
 from truetune.results.fresh_statistics import Estimate
 from truetune.results.result import NOT_CONFIRMED, Result
+from truetune.trial import TODAY
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

@@ -18,10 +18,7 @@ import numpy as np
 from truetune.results.fresh_statistics import Estimate, estimate, variance_of
 from truetune.results.select import best_configurations
 from truetune.task import Objective
-from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Trial
-
-TODAY = 0
-"""Number of the trial that is today's configuration."""
+from truetune.trial import CHOOSING, CONFIRMING, TODAY, FreshRun, PlannedRun, Trial
 
 INCOMPLETE = "its fresh runs are not all there"
 
@@ -198,9 +195,9 @@ def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[i
     """By number: the best `k` besides today's configuration, and that where it was scored, also when it was pruned."""
     if k == 0:
         return []
-    today = [t.number for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
-    best = [t.number for t in best_configurations(trials, objective, k + 1) if t.number != TODAY]
-    return sorted({*today, *best[:k]})
+    today = [t for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
+    others = [t for t in best_configurations(trials, objective, k + 1) if all(t.values != t0.values for t0 in today)]
+    return sorted(t.number for t in [*today, *others[:k]])
 
 
 def _failures(fresh: Sequence[FreshRun]) -> dict[int, str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.errors import ExportError, InputError
-from truetune.results.finalists import TODAY, FinalChoice, Finalist, FreshTraining, choose
+from truetune.results.finalists import FinalChoice, Finalist, FreshTraining, choose
 from truetune.results.select import best_trial, count_states
 from truetune.results.versions import versions
 from truetune.space import Space, Value
 from truetune.task import Objective, Task
-from truetune.trial import FreshRun, Trial
+from truetune.trial import TODAY, FreshRun, Trial, todays_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +218,9 @@ class Result:
         start_tensorflow()
         from truetune.results.verify import VerifyOptions, verify_result
 
-        before, after = (Candidate(self.space.names(t.values), t.best_epoch) for t in (today, best))
+        epochs = todays_epoch(self.trials, int(self.meta["epochs"])) or int(self.meta["epochs"])
+        before = Candidate(self.space.names(today.values), epochs)
+        after = Candidate(self.space.names(best.values), best.best_epoch)
         options = VerifyOptions(seeds, seed, announce=announce, progress=progress)
         options = options.with_known(best.score, self._finalists())
         return verify_result(self.task, before, after, self.seal, options)

@@ -22,7 +22,7 @@ from truetune.study.owner import Leases
 from truetune.study.store import Store
 from truetune.task import Objective
 from truetune.training import protocol
-from truetune.trial import Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState
+from truetune.trial import TODAY, Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
 
 Missing = Callable[[Sequence[FreshRun]], Sequence[PlannedRun]]
 """Which runs are to be trained next, from those that are recorded; none when all is known."""
@@ -153,16 +153,27 @@ class Finals:
     def request(self, running: RunningFinal) -> protocol.Request:
         """What the worker is sent: trained from the beginning, also where the trial continued another."""
         planned = running.planned
-        trial = self._trials[planned.trial]
+        epochs, score_epoch = self._epochs(planned.trial)
         request = protocol.Request(
-            number=trial.number,
+            number=planned.trial,
             seed=fresh_seed(self._seed, planned, "training"),
-            schedule=Schedule(epochs=trial.schedule.epochs),
+            schedule=Schedule(epochs=epochs),
             split_seed=fresh_seed(self._seed, planned, "split"),
-            # A pruned trial was not trained long enough to choose an epoch.
-            score_epoch=trial.best_epoch if trial.state is TrialState.COMPLETE else None,
+            score_epoch=score_epoch,
         )
         return self._evaluation.asked(request)
+
+    def _epochs(self, number: int) -> tuple[int | None, int | None]:
+        """How long a run of trial `number` is trained (None: as the task says), and the epoch that is scored.
+
+        A finalist is trained as the search trained it. Today's configuration is what stands in the config, so it is
+        trained in full, however early the search gave it up; its own best epoch is then scored, in its favour.
+        """
+        trial = self._trials[number]
+        if number != TODAY:
+            return trial.schedule.epochs, trial.best_epoch if trial.state is TrialState.COMPLETE else None
+        trials = [self._trials[n] for n in sorted(self._trials)]
+        return None, todays_epoch(trials, self._evaluation.epochs)
 
     def host(self, running: RunningFinal) -> FinalHost:
         """Answers whoever trains it."""
