@@ -160,6 +160,20 @@ def test_the_first_look_is_a_verdict_and_the_second_is_exploratory(seal_path):
     assert len(reads_of(seal_path)) == 2
 
 
+def test_whoever_stops_at_what_is_foreseen_has_not_looked(seal_path):
+    def stops(line):
+        assert "this can detect a difference of about" in line or "no p can be below" in line
+        raise Killed
+
+    with pytest.raises(Killed):
+        verify_result(BY_SUBJECT, POOR, GOOD, seal_path, replace(FIVE, announce=stops))
+    assert reads_of(seal_path) == ()
+    heard = []
+    found = verify_result(BY_SUBJECT, POOR, GOOD, seal_path, VerifyOptions(seeds=6, announce=heard.append))
+    assert not found.is_exploratory
+    assert len(heard) == 1
+
+
 def test_an_interrupted_verification_goes_on_and_is_one_look(seal_path):
     heard = []
 

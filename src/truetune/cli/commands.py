@@ -113,18 +113,26 @@ def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
     "--seeds", type=int, default=7, show_default=True, help="Pairs of trainings: at least 5, 6 for a verdict."
 )
 @click.option("--require-improvement", is_flag=True, help="Exit with 5 unless the verdict is 'improved'.")
+@click.option("--dry-run", is_flag=True, help="Only say which difference this can find; the sealed rows stay sealed.")
 @reported
-def verify(seed: int, seeds: int, require_improvement: bool, directory: Path, config: Path, **chosen: Any) -> None:
+def verify(
+    seed: int, seeds: int, require_improvement: bool, dry_run: bool, directory: Path, config: Path, **chosen: Any
+) -> None:
     """Train the config before and after the last apply on the same seeds and compare them on the sealed rows.
 
     Each look at the sealed rows is entered into a ledger beside the study; the result of a second one is exploratory.
+    What can be found is said before: decide on the number of seeds with --dry-run.
     """
     from truetune.results.apply import before_values
     from truetune.results.config_source import read_config
-    from truetune.results.verify import VerifyOptions, check_pairs, verify_from_config
+    from truetune.results.verify import VerifyOptions, check_pairs, foresee_from_config, verify_from_config
     from truetune.training.tensorflow_start import start_tensorflow
 
     check_pairs(seeds)
+    if dry_run:
+        click.echo(foresee_from_config(_task(directory, chosen), directory, VerifyOptions(seeds, seed)))
+        click.echo("Nothing was trained, and the sealed rows stay sealed.")
+        return
     read_config(config)
     before_values(config)  # what is missing is said before anything slow
     task = _task(directory, chosen)

@@ -106,10 +106,33 @@ def verify_from_config(
     return verify_result(replace(task, data=dataset), before, after, path, options)
 
 
+def foresee_from_config(task: Task, directory: Path = Path("models"), options: VerifyOptions | None = None) -> str:
+    """What `verify_from_config` could find, for a person. Nothing is trained, and the sealed rows stay sealed.
+
+    Args:
+        task: gives data and metric.
+        directory: where the search wrote.
+        options: as for `verify_from_config`.
+
+    Raises:
+        InputError: fewer than 5 pairs.
+        StudyError: the seal is missing, damaged, or of other data.
+    """
+    from truetune.results.retrain import exported, open_seal
+
+    options = options or VerifyOptions()
+    check_pairs(options.seeds)
+    dataset = task.load()
+    sealed = open_seal(task, dataset, directory, options.seed)
+    return _foreseen(task, dataset, sealed, _foreknown(options, task, exported(directory)))
+
+
 def verify_result(
     task: Task, before: Candidate, after: Candidate, seal_path: Path, options: VerifyOptions | None = None
 ) -> Verification:
     """Compare two candidates on the test part that `seal_path` seals, and enter that into its ledger.
+
+    What can be found is announced before: whoever stops there has not looked.
 
     Trainings are kept beside the seal as they end: an interrupted verification that is run again goes on where it was,
     as the same read of the test part.
@@ -132,6 +155,9 @@ def verify_result(
     check_pairs(options.seeds)
     dataset = task.load()
     sealed = seal(dataset, seal_path, options.seed)
+    if options.announce is not None:
+        options.announce(_foreseen(task, dataset, sealed, options))
+    options = replace(options, announce=None)
     asked = Read("verify", before.digest, after.digest, options.drawn)
     opened = open_test(sealed, dataset, seal_path, asked)
     kept = KeptTrainings(seal_path.parent / FOLDER, _common(task, sealed))
@@ -216,6 +242,14 @@ def _foreknown(options: VerifyOptions, task: Task, best: BestHyperparameters | N
     if best is None or best.metadata.objective.name != task.objective.name:
         return options
     return options.with_known(best.metadata.best_score, best.metadata.finalists)
+
+
+def _foreseen(task: Task, dataset: Dataset, sealed: Seal, options: VerifyOptions) -> str:
+    """Of the sealed rows, their number and groups are all that is asked."""
+    clusters = clusters_of(dataset.take(sealed.test_rows), options.seed)
+    metric = task.objective.name.removeprefix("val_")
+    n_rows = len(sealed.development_rows), len(sealed.test_rows)
+    return foresee(_design(metric, *n_rows, clusters, options))
 
 
 def _design(metric: str, n_development: int, n_test: int, clusters: Clusters, options: VerifyOptions) -> Design:
