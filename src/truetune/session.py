@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.data.dataset import Dataset
-from truetune.data.fold_notes import notes
+from truetune.data.fold_notes import copies_of_sealed, notes, same_again
 from truetune.data.leaks import check_folds
 from truetune.data.protocols import Fold, describe
 from truetune.data.seal import Seal, seal
@@ -209,14 +209,19 @@ class Session:
         sealed = self.seal()
         development = sealed.development(self.dataset)
         drawn = self.options.evaluation_protocol
-        later = (drawn.folds(development, seed) for seed in later_split_seeds(self.options))
+        seeds = later_split_seeds(self.options)
+        later = (drawn.folds(development, seed) for seed in seeds)
         check_folds(development, self.folds, sealed.development_rows, later)
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(
             f"{describe(self.folds)}, {len(sealed.test_rows)} are sealed for the final test (by {sealed.by})."
         )
-        for line in notes(development, self.folds):
+        lines: list[str | None] = [*notes(development, self.folds)]
+        lines.append(copies_of_sealed(self.dataset, sealed.development_rows, sealed.test_rows))
+        if seeds:
+            lines.append(same_again(self.folds, drawn.folds(development, seeds[-1])))
+        for line in filter(None, lines):
             self.observer.note(line)
 
     @cached_property

@@ -23,6 +23,22 @@ def test_a_cluster_is_a_subject():
     assert (clusters.by, len(clusters)) == ("subjects", 3)
 
 
+def test_sessions_of_one_subject_are_one_cluster():
+    data = rows(12, {"subject": np.arange(12) // 4, "session": np.arange(12) // 2})
+    clusters = clusters_of(data.grouped_by("session"))
+    assert (clusters.by, len(clusters), clusters.are_groups) == ("subjects", 3, True)
+    assert [part.tolist() for part in clusters.parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    named = Dataset(data.X, data.y, groups=data.levels["session"], identities={"patient_id": np.arange(12) // 6})
+    assert (clusters_of(named).by, len(clusters_of(named))) == ("patient_ids", 2)
+
+
+def test_sessions_of_a_single_subject_are_clusters():
+    data = rows(12, {"subject": np.zeros(12, int), "session": np.arange(12) // 4})
+    assert (clusters_of(data).by, len(clusters_of(data))) == ("blocks of rows", 12)
+    by_session = data.grouped_by("session")
+    assert (clusters_of(by_session).by, len(clusters_of(by_session))) == ("sessions", 3)
+
+
 @pytest.mark.parametrize("groups", [None, np.full(450, "only")])
 def test_without_subjects_it_is_a_block_of_one_size(groups):
     clusters = clusters_of(rows(450, groups), seed=1)

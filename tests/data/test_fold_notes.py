@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from truetune.data.dataset import Dataset
-from truetune.data.fold_notes import notes
+from truetune.data.fold_notes import copies_of_sealed, notes, same_again
 from truetune.data.protocols import Protocol
+from truetune.errors import DataError
 
 NAMES = ("calm", "happy", "sad")
 
@@ -34,6 +37,32 @@ def test_folds_that_cannot_validate_a_class_are_named():
     ]
 
 
+def test_a_validation_part_that_folds_do_not_use_is_named():
+    data = made(np.arange(60) % 3, parts=np.repeat(["train", "validation"], [48, 12]))
+    assert lines(data) == []
+    assert lines(data, "k-fold", 4)[0].startswith("The validation part that was given is not used as such")
+
+
+def test_splits_that_cannot_be_fresh_are_said():
+    groups = np.arange(60) // 5
+    data = made(np.arange(60) % 3, groups)
+    own, fresh = (Protocol("k-fold", 4).folds(data, seed) for seed in (0, 1))
+    assert same_again(own, fresh) is None
+    assert "this protocol draws the same one each time" in same_again(own, own)
+    given = replace(data, parts=np.repeat(["train", "validation"], [45, 15]))
+    own, fresh = (Protocol().folds(given, seed) for seed in (0, 1))
+    assert "on the same split: the split was given. Their scores are from rows that chose" in same_again(own, fresh)
+    left_out = [Protocol("leave-one-group-out").folds(data, seed) for seed in (0, 1)]
+    assert same_again(*left_out) is not None
+
+
+def test_near_copies_of_sealed_rows_are_said():
+    data = made(np.arange(100) % 3)
+    assert copies_of_sealed(data, np.arange(80), np.arange(80, 100)) is None
+    data.X[80:90] = data.X[:10] + 1e-5
+    assert copies_of_sealed(data, np.arange(80), np.arange(80, 100)).startswith("10 of 20 sealed rows lie nearer")
+
+
 def test_folds_that_cannot_train_a_class_are_named():
     data = made([0, 1, 0, 1, 0, 2], np.repeat(["s1", "s2", "s3"], 2))
     assert "Fold s3 has no row of class sad to train on." in lines(data, "leave-one-group-out")
@@ -58,9 +87,11 @@ def test_a_coarser_level_that_crosses_is_named():
 
 
 def test_groups_that_the_users_own_split_cuts_are_named():
-    parts = np.tile(["train", "train", "validation", "train", "validation"], 12)
+    parts = np.repeat(["train", "train", "validation", "train"] * 3, 5)
     data = made(np.arange(60) % 3, {"subject": np.arange(60) // 20, "trial": np.arange(60) // 5}, parts=parts)
-    (line,) = lines(data)
+    with pytest.raises(DataError, match=r"^The part 'validation' that was given has rows of 3 subjects .* first 0\."):
+        lines(data)
+    (line,) = lines(data.grouped_by("trial"))
     assert line.startswith("The split that was given has rows of 3 subjects in both parts (0, 1, 2). The score is one")
     whole = made(np.arange(60) % 3, np.arange(60) // 12, parts=np.repeat(["train", "validation"], [48, 12]))
     assert lines(whole) == []

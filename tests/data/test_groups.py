@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
@@ -117,6 +118,19 @@ def test_an_input_can_be_the_group():
     grouped.check()
     assert grouped.groups.tolist() == WHO.tolist()
     assert set(grouped.X) == {"eeg", "user"}
+
+
+def test_columns_of_a_data_frame_and_fields_of_a_structured_array_count():
+    subjects, values = np.arange(12) // 4, np.linspace(0, 1, 12)
+    frame = pd.DataFrame({"subject": subjects, "alpha": values})
+    fields = np.array(list(zip(subjects, values, strict=True)), dtype=[("subject", int), ("alpha", float)])
+    for X in (frame, fields):
+        data = Dataset(X, np.arange(12) % 2)
+        with pytest.raises(DataError, match=r"^The column 'subject' looks as if .* --groups subject"):
+            data.check()
+        assert data.grouped_by("subject").groups.tolist() == subjects.tolist()
+    Dataset(frame[["alpha"]], np.arange(12) % 2).check()
+    Dataset(frame, np.arange(12) % 2, groups=subjects).check()
 
 
 def test_a_column_with_another_value_in_each_row_groups_nothing():

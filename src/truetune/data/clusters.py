@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from truetune.data.dataset import Array, Dataset
+from truetune.data.groups import coarsest
+
+BLOCKS = "blocks of rows"
 
 MOST_BLOCKS = 200
 """More make an interval no better, and an evaluation slower."""
@@ -18,21 +21,31 @@ class Clusters:
 
     Attributes:
         parts: row numbers of each, disjoint; together all rows.
-        by: "subjects", or "blocks of rows".
+        by: the groups that they are, such as "subjects"; or "blocks of rows".
     """
 
     parts: tuple[Array, ...]
     by: str
+
+    @property
+    def are_groups(self) -> bool:
+        """Whether rows of one cluster belong together."""
+        return self.by != BLOCKS
 
     def __len__(self) -> int:
         return len(self.parts)
 
 
 def clusters_of(test: Dataset, seed: int = 0) -> Clusters:
-    """The groups of `test`; where it has none or one only, at most 200 random blocks of rows of one size."""
-    if test.groups is not None and len(np.unique(test.groups)) > 1:
-        _, group = np.unique(test.groups, return_inverse=True)
-        return Clusters(tuple(np.flatnonzero(group == i) for i in range(group.max() + 1)), "subjects")
+    """The coarsest groups of `test`, also where splits went by finer ones: sessions of one subject are alike.
+
+    Where there are none, or one only, at most 200 random blocks of rows of one size.
+    """
+    if test.groups is not None:
+        for name, column in [*coarsest(test), (str(test.group_name), test.groups)]:
+            _, group = np.unique(column, return_inverse=True)
+            if group.max() > 0:
+                return Clusters(tuple(np.flatnonzero(group == i) for i in range(group.max() + 1)), f"{name}s")
     shuffled = np.random.default_rng(seed).permutation(len(test))
     blocks = np.array_split(shuffled, min(MOST_BLOCKS, len(test)))
-    return Clusters(tuple(np.sort(block) for block in blocks), "blocks of rows")
+    return Clusters(tuple(np.sort(block) for block in blocks), BLOCKS)

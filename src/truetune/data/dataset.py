@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from truetune.data.groups import check_declared
+from truetune.data.groups import check_declared, named_columns
 from truetune.data.levels import check_no_gaps, compose, group_column
 from truetune.errors import DataError
 
@@ -174,7 +174,7 @@ class Dataset:
 
     def _group_columns(self) -> dict[str, Array]:
         """What splits may go by: levels first, whose ids hold those of the coarser ones."""
-        inputs = self.X if isinstance(self.X, Mapping) else {}
+        inputs = named_columns(self.X)
         one_a_row = {name: column for name, column in inputs.items() if np.asarray(column).size == len(self)}
         columns = {**one_a_row, **self.identities, **self.levels}
         return {name: np.asarray(column).reshape(-1) for name, column in columns.items()}

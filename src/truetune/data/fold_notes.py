@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from truetune.data.dataset import Dataset
+from truetune.data.dataset import Array, Dataset
 from truetune.data.groups import mixing_note
 from truetune.data.leaks import near_identical
 from truetune.data.protocols import Fold
@@ -27,7 +27,37 @@ def notes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
         development: the rows that are not sealed.
         folds: drawn from them.
     """
-    return [*_lacking_classes(development, folds), *_crossing(development, folds), *_near(development, folds)]
+    return [
+        *_lacking_classes(development, folds),
+        *_crossing(development, folds),
+        *_near(development, folds),
+        *_parts_unused(development, folds),
+    ]
+
+
+def same_again(folds: Sequence[Fold], fresh: Sequence[Fold]) -> str | None:
+    """That the fresh runs of finalists cannot have fresh splits, where another seed draws the same one; else None."""
+    sides = [[part for fold in drawn for part in (fold.train, fold.validation)] for drawn in (folds, fresh)]
+    if len(folds) != len(fresh) or not all(np.array_equal(a, b) for a, b in zip(*sides, strict=True)):
+        return None
+    why = "the split was given" if folds[0].by == "given" else "this protocol draws the same one each time"
+    return (
+        f"Finalists are trained again on fresh seeds and on the same split: {why}. Their scores are from rows that "
+        "chose among them, and flatter a little; the sealed rows do not."
+    )
+
+
+def copies_of_sealed(dataset: Dataset, development_rows: Array, test_rows: Array) -> str | None:
+    """As `near_identical`, of the sealed rows."""
+    line = near_identical(dataset, development_rows, test_rows)
+    return None if line is None else line.replace("validation rows", "sealed rows")
+
+
+def _parts_unused(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    has_own = development.parts is not None and bool((development.parts == "validation").any())
+    if not has_own or folds[0].by == "given":
+        return []
+    return ["The validation part that was given is not used as such: its rows train and validate like all others."]
 
 
 def _lacking_classes(development: Dataset, folds: Sequence[Fold]) -> list[str]:

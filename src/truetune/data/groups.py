@@ -117,7 +117,7 @@ def mixing_note(dataset: Grouped, split_by: str | None) -> str | None:
     """
     if dataset.groups is None or split_by is None:
         return None
-    for name, column in _coarsest(dataset):
+    for name, column in coarsest(dataset):
         if _is_spread(column, dataset.groups):
             return (
                 f"Splits go by {split_by}: rows of one {name} may be on both sides. The score is one for new rows of "
@@ -126,7 +126,8 @@ def mixing_note(dataset: Grouped, split_by: str | None) -> str | None:
     return None
 
 
-def _coarsest(dataset: Grouped) -> list[tuple[str, Array]]:
+def coarsest(dataset: Grouped) -> list[tuple[str, Array]]:
+    """The level, or the columns, that say which person a row is from, by name; none where that is not known."""
     if dataset.levels:
         return list(dataset.levels.items())[:1]
     return [(name, column) for name, column in dataset.identities.items() if looks_like_person(name)]
@@ -138,11 +139,19 @@ def _is_spread(column: Array, groups: Array) -> bool:
     return bool(np.unique(numbers, axis=1).shape[1] > len(np.unique(numbers[0])))
 
 
+def named_columns(X: Any) -> dict[str, Array]:
+    """The inputs of a mapping, the columns of a data frame, or the fields of a structured array; empty for others."""
+    if isinstance(X, Mapping):
+        return dict(X)
+    if hasattr(X, "columns"):
+        return {str(name): np.asarray(X[name]) for name in X.columns}
+    return {name: X[name] for name in getattr(getattr(X, "dtype", None), "names", None) or ()}
+
+
 def _named(dataset: Grouped) -> Iterator[tuple[str, Array]]:
     yield from dataset.levels.items()
     yield from dataset.identities.items()
-    if isinstance(dataset.X, Mapping):
-        yield from dataset.X.items()
+    yield from named_columns(dataset.X).items()
 
 
 def _repeats(column: Array) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from truetune.data.dataset import Array, Dataset
 from truetune.data.own_splitter import check_splitter, name_of, own_splits
 from truetune.data.splits import Split, given, holdout, k_fold, leave_one_group_out
-from truetune.errors import InputError
+from truetune.errors import DataError, InputError
 from truetune.seeds import derive_seed
 
 VALIDATION_FRACTION = 0.2
@@ -111,6 +111,11 @@ def describe(folds: Sequence[Fold]) -> str:
 
 def _holdout(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:
     split = given(development, "validation")
+    if split is not None and protocol.reshuffle:
+        raise DataError(
+            "--reshuffle draws a split for every trial, and the data come with a validation part of their own. "
+            "Expected one of them: leave out --reshuffle, or the part 'validation'."
+        )
     if split is None:
         split = holdout(development, VALIDATION_FRACTION, derive_seed(seed, "validation"))
     return (_fold("1 of 1", split),)

@@ -59,15 +59,30 @@ def given(dataset: Dataset, part: str) -> Split | None:
     """The user's own part of that name against all other rows; None where there is no such part.
 
     Raises:
-        DataError: every row is in it, or all rows of a class are.
+        DataError: every row is in it, or all rows of a class are; or rows of one group are inside and outside.
     """
     if dataset.parts is None or not (dataset.parts == part).any():
         return None
     inside = dataset.parts == part
     if inside.all():
         raise DataError(f"Every row is in the part '{part}'. Expected rows in 'train' too.")
+    _check_whole_groups(dataset, part, inside)
     check_training_classes(dataset, np.flatnonzero(~inside))
     return Split(np.flatnonzero(~inside), np.flatnonzero(inside), "given")
+
+
+def _check_whole_groups(dataset: Dataset, part: str, inside: Array) -> None:
+    if dataset.groups is None:
+        return
+    shared = np.intersect1d(dataset.groups[inside], dataset.groups[~inside])
+    if len(shared):
+        name = unit(dataset)
+        raise DataError(
+            f"The part '{part}' that was given has rows of {len(shared)} {name}s that have rows outside of it too, "
+            f"first {shared[0]}. Expected every {name} on one side. Give whole {name}s; or leave the parts out, and "
+            "truetune splits; or, to measure new rows of known ones, group by what the parts keep whole: --groups NAME, "
+            "in Python dataset.grouped_by(NAME)."
+        )
 
 
 def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:

@@ -26,7 +26,7 @@ class Resampled:
         before, after: shape (n_seeds, n_draws); row i of both from the same seed, column j of both and of all seeds
             on the same clusters.
         n_clusters: test clusters in all, and in each draw.
-        by: what a cluster is: "subjects" or "blocks of rows".
+        by: what a cluster is, as `Clusters.by`.
         seed: of the draws of seeds.
     """
 

@@ -33,7 +33,7 @@ class Verdict:
             it lies below.
         n: number of pairs.
         n_clusters: test clusters that the interval covers the chance of; None where it covers the seeds' alone.
-        by: what a cluster is: "subjects" or "blocks of rows".
+        by: what a cluster is, as `Clusters.by`.
     """
 
     before_mean: float

@@ -232,7 +232,7 @@ def _resampled(
         )
     first, second = (np.stack([np.asarray(values) for values in side]) for side in drawn)
     notes: tuple[str, ...] = ()
-    if clusters.by != "subjects":
+    if not clusters.are_groups:
         notes = (f"Test rows were drawn in {len(clusters)} random blocks, as if they were unrelated.",)
     return Resampled(first, second, len(clusters), clusters.by, seed), notes
 
@@ -257,7 +257,7 @@ def _design(metric: str, n_development: int, n_test: int, clusters: Clusters, op
         metric,
         options.seeds,
         n_test,
-        n_subjects=len(clusters) if clusters.by == "subjects" else None,
+        n_subjects=len(clusters) if clusters.are_groups else None,
         score=options.score,
         spread=options.spread,
         difference=None if options.validation_share is None else options.difference,
