@@ -78,6 +78,32 @@ def test_a_fold_without_a_class_is_said(tmp_path):
     assert again.startswith("Finalists are trained again on fresh seeds and on the same split")
 
 
+class Remembers:
+    """Knows rows that it was not fitted on."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X - self.rows.mean(0)
+
+
+def test_preprocessing_that_holds_sealed_rows_is_refused(blobs, tmp_path):
+    parts = np.repeat(["test", "train"], [48, 112])
+    task = task_of(replace(blobs, parts=parts), lambda: Remembers(blobs.X[:48]))
+    with (
+        pytest.raises(DataError, match=r" holds 48 of 48 sealed rows that were looked for \(in rows\)"),
+        opened(task, SearchOptions(directory=tmp_path), Notes()) as session,
+    ):
+        session.prepare_data()
+    task = task_of(replace(blobs, parts=parts), lambda: Remembers(np.zeros(4)))
+    with opened(task, SearchOptions(directory=tmp_path), Notes()) as session:
+        session.prepare_data()
+
+
 class ScalesWhatItIsGiven:
     def fit(self, X, y=None):
         return self

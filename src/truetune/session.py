@@ -37,6 +37,7 @@ from truetune.study.place import StudyPlace, check_unchanged
 from truetune.study.signals import stopping_on_signals
 from truetune.task import Task
 from truetune.training import protocol
+from truetune.training.peeking import check_holds_no_sealed_row
 from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
@@ -212,6 +213,8 @@ class Session:
         seeds = later_split_seeds(self.options)
         later = (drawn.folds(development, seed) for seed in seeds)
         check_folds(development, self.folds, sealed.development_rows, later)
+        if self.task.preprocessing is not None:
+            check_holds_no_sealed_row(self.task.preprocessing, development, self.dataset.take(sealed.test_rows))
         self.place.clear_scratch(self.store.owners())
         save_development(self.data, development)
         self.observer.note(

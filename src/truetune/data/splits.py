@@ -80,8 +80,8 @@ def _check_whole_groups(dataset: Dataset, part: str, inside: Array) -> None:
         raise DataError(
             f"The part '{part}' that was given has rows of {len(shared)} {name}s that have rows outside of it too, "
             f"first {shared[0]}. Expected every {name} on one side. Give whole {name}s; or leave the parts out, and "
-            "truetune splits; or, to measure new rows of known ones, group by what the parts keep whole: --groups NAME, "
-            "in Python dataset.grouped_by(NAME)."
+            "truetune splits; or, to measure new rows of known ones, group by what the parts keep whole: "
+            "--groups NAME, in Python dataset.grouped_by(NAME)."
         )
 
 

@@ -46,11 +46,26 @@ def check_preprocessing(make: Callable[[], Preprocessing], train: Dataset, other
         _Check(make, name, named(train.X)[name], named(other.X)[name]).run()
 
 
-class _Check:
-    """Of one input: `X` are its training rows, `other` its validation rows, both of shape (n, …)."""
+def check_holds_no_sealed_row(make: Callable[[], Preprocessing], development: Dataset, sealed: Dataset) -> None:
+    """Refuse a fresh transformer, or its factory, that holds sealed rows: nothing of a search may see them.
 
-    def __init__(self, make: Callable[[], Preprocessing], name: str, X: Array, other: Array) -> None:
-        self.make, self.X, self.other = make, X, other
+    It is made, and not fitted; where it looks is said at `check_preprocessing`.
+
+    Raises:
+        DataError: it does.
+    """
+    for name in named(development.X):
+        check = _Check(make, name, named(development.X)[name], named(sealed.X)[name], what="sealed")
+        check.check_what_it_holds(make())
+
+
+class _Check:
+    """Of one input: `X` are its training rows, `other` those it must not know, both of shape (n, …)."""
+
+    def __init__(
+        self, make: Callable[[], Preprocessing], name: str, X: Array, other: Array, what: str = "validation"
+    ) -> None:
+        self.make, self.X, self.other, self.what = make, X, other, what
         self.train_rows, self.other_rows = _some(X), _some(other)
         self.of_input = f" of the input '{name}'" if name else ""
         self.called = getattr(make, "__name__", type(make).__name__)
@@ -120,7 +135,7 @@ class _Check:
             count = self.count_of_others(array)
             if count:
                 raise self.refuse(
-                    f"holds {count} of {len(self.other_rows)} validation rows that were looked for (in {where})",
+                    f"holds {count} of {len(self.other_rows)} {self.what} rows that were looked for (in {where})",
                     "it to hold nothing but what it was fitted on; give its factory numbers, such as X.shape[1], in "
                     "place of the rows.",
                 )
