@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from truetune.space import Space
 from truetune.study.budget import Budget
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
-from truetune.study.evaluation import Evaluation, later_split_seeds, most_epochs
+from truetune.study.evaluation import Evaluation, fresh_split_seeds, most_epochs, reshuffled_seeds
 from truetune.study.events import Observer
 from truetune.study.heartbeat import alive
 from truetune.study.kept_weights import KeptWeights, weights_path
@@ -210,8 +211,8 @@ class Session:
         sealed = self.seal()
         development = sealed.development(self.dataset)
         drawn = self.options.evaluation_protocol
-        seeds = later_split_seeds(self.options)
-        later = (drawn.folds(development, seed) for seed in seeds)
+        fresh = [drawn.folds(development, seed) for seed in fresh_split_seeds(self.options)]
+        later = chain(fresh, (drawn.folds(development, seed) for seed in reshuffled_seeds(self.options)))
         check_folds(development, self.folds, sealed.development_rows, later)
         if self.task.preprocessing is not None:
             check_holds_no_sealed_row(self.task.preprocessing, development, self.dataset.take(sealed.test_rows))
@@ -222,8 +223,7 @@ class Session:
         )
         lines: list[str | None] = [*notes(development, self.folds)]
         lines.append(copies_of_sealed(self.dataset, sealed.development_rows, sealed.test_rows))
-        if seeds:
-            lines.append(same_again(self.folds, drawn.folds(development, seeds[-1])))
+        lines += [same_again(self.folds, folds) for folds in fresh[:1]]
         for line in filter(None, lines):
             self.observer.note(line)
 
@@ -284,9 +284,9 @@ class Session:
             self.options.seed,
             self.options.limits,
             self.observer,
+            self.place.checkpoints,
             self._evaluation(space),
             budget,
-            self.place.checkpoints,
             self.leases,
         )
 
@@ -410,7 +410,7 @@ class Session:
         self.observer.note(f"{line}.")
 
     def _ended(self) -> None:
-        if self.is_complete():
+        if self.is_complete() and set(self.store.owners()) <= {self.store.owner.token}:
             shutil.rmtree(self.place.checkpoints, ignore_errors=True)
         self.observer.search_ended()
 

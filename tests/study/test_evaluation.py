@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truetune.study.evaluation import Evaluation, fresh_seed, later_split_seeds
+from truetune.study.evaluation import Evaluation, fresh_seed, fresh_split_seeds, reshuffled_seeds
 from truetune.study.options import SearchOptions
 from truetune.training.protocol import Request
 from truetune.trial import CHOOSING, CONFIRMING, PlannedRun
@@ -14,12 +14,13 @@ def test_every_split_that_is_drawn_later_is_known_before():
     drawn = {evaluation.asked(Request(number, 0)).split_seed for number in range(4)}
     for stage in (CHOOSING, CONFIRMING):
         drawn |= {fresh_seed(5, PlannedRun(3, repeat, stage), "split") for repeat in range(2)}
-    assert set(later_split_seeds(options)) == drawn
+    assert {*fresh_split_seeds(options), *reshuffled_seeds(options)} == drawn
     assert len(drawn) == 8
 
 
 def test_without_finalists_and_reshuffling_there_is_one_split():
-    assert later_split_seeds(SearchOptions(finalists=0)) == []
+    assert fresh_split_seeds(SearchOptions(finalists=0)) == []
+    assert reshuffled_seeds(SearchOptions()) == []
 
 
 def test_trials_share_seed_and_split_of_a_fresh_run():

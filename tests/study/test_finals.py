@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import optuna
 import pytest
@@ -27,6 +28,7 @@ from truetune.trial import CHOOSING, CONFIRMING, KILLED, OUT_OF_MEMORY, FreshRun
 
 ACCURACY = Objective("val_accuracy", "max")
 TRAINING = FreshTraining(finalists=2, runs=2)
+NOWHERE = Path("no folds are trained ahead here")
 UNITS = Hyperparameter("Int", "units", 1, low=1, high=64, step=1)
 TRIALS = (
     Trial(0, TrialState.PRUNED, {"units": 1}, score=0.3, best_epoch=1, epochs=1),
@@ -46,7 +48,9 @@ def finals_of(store, listener=None, budget=None, leases=None):
     space = Space()
     space.add(UNITS)
     missing = partial(missing_runs, TRIALS, ACCURACY, TRAINING)
-    return Finals(store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), budget=budget, leases=leases)
+    return Finals(
+        store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), NOWHERE, budget=budget, leases=leases
+    )
 
 
 def scored(request):
@@ -117,7 +121,7 @@ def test_todays_config_is_trained_in_full_however_early_hyperband_gave_it_up(sto
     space.add(UNITS)
     trials = (first, *TRIALS[1:])
     missing = partial(missing_runs, trials, ACCURACY, TRAINING)
-    finals = Finals(store, space, trials, missing, 7, Limits(3), Listener(), Evaluation(epochs=9))
+    finals = Finals(store, space, trials, missing, 7, Limits(3), Listener(), NOWHERE, Evaluation(epochs=9))
     finals.begin_stage()
     asked = {running.planned.trial: finals.request(running) for _ in range(6) if (running := finals.next())}
     assert (asked[0].schedule.epochs, asked[0].score_epoch) == (None, None)

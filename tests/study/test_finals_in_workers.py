@@ -81,7 +81,7 @@ def finals_of(session, listener, training=TRAINING, limits=None):
     session.prepare_data()
     trials = [trial(number) for number in range(3)]
     missing = partial(missing_runs, trials, ACCURACY, training)
-    return Finals(session.store, space(), trials, missing, 7, limits or Limits(3), listener)
+    return Finals(session.store, space(), trials, missing, 7, limits or Limits(3), listener, session.place.checkpoints)
 
 
 def test_finalists_are_trained_in_workers_and_one_that_is_killed_is_trained_again(searched, tmp_path):

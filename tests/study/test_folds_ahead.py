@@ -41,6 +41,13 @@ def test_its_own_worker_waits_for_a_fold_that_a_helper_trains():
     assert not one.left(help_.fold)
 
 
+def test_a_trial_that_goes_on_in_a_later_fold_has_ended_those_before():
+    one = training(n_folds=0)
+    assert one.may_begin(3, 5)
+    assert next_help([one]).fold == 4
+    assert next_help([one]) is None
+
+
 def test_a_fold_that_a_helper_left_is_not_given_to_another():
     one = training(n_folds=2)
     assert not one.left(next_help([one]).fold)

@@ -170,11 +170,13 @@ def test_a_trial_is_pruned_in_the_middle_of_what_was_trained_ahead(folds, file, 
 @pytest.mark.parametrize("epoch", range(1, EPOCHS))
 def test_a_trial_is_paused_in_the_middle_of_what_was_trained_ahead(folds, alone, file, tmp_path, epoch):
     own, pause_at = tmp_path / "trial_00000.npz", STEPS + epoch
-    train_ahead(folds, file)
-    host = Supervisor({AHEAD: file}, pause_at=pause_at)
+    ahead = {AHEAD: file, 2: tmp_path / "trial_00000_fold_2.npz"}  # so the thawed trial has nothing left to fit
+    for fold, path in ahead.items():
+        train_ahead(folds, path, fold=fold)
+    host = Supervisor(ahead, pause_at=pause_at)
     paused = train(folds, host, own)
     assert (paused.state, max(host.reports)) == (TrialState.PAUSED, pause_at)
-    thawed = Supervisor({AHEAD: file}, pause_at=pause_at, deaf_until=pause_at)
+    thawed = Supervisor(ahead, pause_at=pause_at, deaf_until=pause_at)
     assert without_seconds(train(folds, thawed, own, thawed_at=pause_at)) == without_seconds(alone[0])
     assert thawed.reports == alone[1]
 

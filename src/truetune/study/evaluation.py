@@ -64,13 +64,15 @@ def fresh_seed(seed: int, planned: PlannedRun, of: str) -> int:
     return derive_seed(seed, "fresh", planned.stage, planned.repeat, of)
 
 
-def later_split_seeds(options: SearchOptions) -> list[int]:
-    """Of all splits that a search may draw besides its own: for single trials, and for the fresh runs of finalists."""
-    seeds = [reshuffle_seed(options.seed, number) for number in range(options.max_trials) if options.reshuffle]
-    if options.finalists:
-        runs = [PlannedRun(0, repeat, stage) for stage in STAGES for repeat in range(options.fresh_runs)]
-        seeds += [fresh_seed(options.seed, run, "split") for run in runs]
-    return seeds
+def fresh_split_seeds(options: SearchOptions) -> list[int]:
+    """Of all splits that the fresh runs of finalists may have."""
+    runs = [PlannedRun(0, repeat, stage) for stage in STAGES for repeat in range(options.fresh_runs)]
+    return [fresh_seed(options.seed, run, "split") for run in runs if options.finalists]
+
+
+def reshuffled_seeds(options: SearchOptions) -> list[int]:
+    """Of the splits of single trials, where each has its own."""
+    return [reshuffle_seed(options.seed, number) for number in range(options.max_trials) if options.reshuffle]
 
 
 def most_epochs(epochs: int, space: Space) -> int:

@@ -40,12 +40,14 @@ class RunningFinal:
         attempt: how often it was started anew.
         began: on the monotonic clock.
         refused: why it cannot be trained; empty while nothing speaks against it.
+        has_ended: it is recorded, and its files have gone.
     """
 
     planned: PlannedRun
     attempt: int = 0
     began: float = field(default_factory=time.monotonic)
     refused: str = ""
+    has_ended: bool = False
 
 
 class Finals:
@@ -59,9 +61,9 @@ class Finals:
         seed: the study's; seeds and splits of the runs are derived from it.
         limits: how long a run may take, and how often one whose worker died is trained again.
         observer: hears what happens.
+        checkpoints: folder for the folds that idle workers train ahead.
         evaluation: in how many folds a run is trained; None is one.
         budget: no run is started that would probably end after the time is up; None for no limit.
-        checkpoints: folder for the folds that idle workers train ahead.
         leases: judges other processes, which may train runs of the same study; None where there can be none.
     """
 
@@ -74,9 +76,9 @@ class Finals:
         seed: int,
         limits: Limits,
         observer: Observer,
+        checkpoints: Path,
         evaluation: Evaluation | None = None,
         budget: Budget | None = None,
-        checkpoints: Path = Path(),
         leases: Leases | None = None,
     ) -> None:
         self._folder, self._leases = checkpoints, leases
@@ -133,18 +135,29 @@ class Finals:
         if self._elsewhere and time.monotonic() >= self._next_look:
             self._queue.extend(self._elsewhere)
             self._elsewhere.clear()
-        recorded = {run.planned: run for run in self._store.fresh_runs()} if self._queue else {}
+        recorded = self._recorded() if self._queue else {}
         while self._queue and not self._stop_for_time():
             running = self._queue.popleft()
             if running.planned in recorded:
                 self._say_ended(recorded[running.planned])
-            elif self._store.claim_fresh(running.planned, self._alive()):
+            elif not self._claims(running):
+                self._wait_for(running)
+            elif running.planned in (recorded := self._recorded()):  # since we looked, and its owner has left
+                self._say_ended(recorded[running.planned])
+            else:
                 running.began = time.monotonic()
                 return running
-            else:
-                self._elsewhere.append(running)
-                self._next_look = time.monotonic() + LOOK_SECONDS
         return None
+
+    def _recorded(self) -> dict[PlannedRun, FreshRun]:
+        return {run.planned: run for run in self._store.fresh_runs()}
+
+    def _claims(self, running: RunningFinal) -> bool:
+        return self._store.claim_fresh(running.planned, self._alive())
+
+    def _wait_for(self, running: RunningFinal) -> None:
+        self._elsewhere.append(running)
+        self._next_look = time.monotonic() + LOOK_SECONDS
 
     def _alive(self) -> set[str]:
         owners = self._store.owners() if self._leases else {}
@@ -203,8 +216,15 @@ class Finals:
     def ended(self, running: RunningFinal, outcome: protocol.Outcome | None) -> None:
         """Record how a run went; `outcome` is None for one that was refused."""
         outcome = outcome or protocol.Outcome(TrialState.FAILED, reason=running.refused)
-        run = _recorded(running.planned, outcome)
-        self._store.add_fresh(run)
+        if not self._claims(running):
+            self.note(f"A fresh run of trial {running.planned.trial} was taken over while this process stood still.")
+            self._wait_for(running)
+            return
+        run = self._recorded().get(running.planned)
+        if run is None:
+            run = _as_recorded(running.planned, outcome)
+            self._store.add_fresh(run)
+        running.has_ended = True
         for path in self._folder.glob(f"{_stem(running.planned)}_fold_*.npz"):
             path.unlink(missing_ok=True)
         self._say_ended(run)
@@ -237,7 +257,7 @@ def _stem(planned: PlannedRun) -> str:
     return f"fresh_{planned.stage}_{planned.trial:05d}_{planned.repeat}"
 
 
-def _recorded(planned: PlannedRun, outcome: protocol.Outcome) -> FreshRun:
+def _as_recorded(planned: PlannedRun, outcome: protocol.Outcome) -> FreshRun:
     run = FreshRun(planned.trial, planned.repeat, planned.stage, None, None, outcome.seconds)
     if outcome.state is not TrialState.COMPLETE or outcome.score is None:
         return replace(run, reason=outcome.reason or "it has no score")

@@ -44,6 +44,7 @@ class Training(Generic[R]):
     def may_begin(self, fold: int, n_folds: int) -> bool:
         """Its own worker comes to `fold`: False when it has to wait for a helper."""
         self.n_folds = n_folds
+        self.begun.update(range(fold))  # of a trial that goes on in a later fold, the ones before have ended
         if fold in self.ahead:
             self.waits_for = fold
             return False

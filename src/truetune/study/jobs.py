@@ -13,9 +13,15 @@ from truetune.training.protocol import Host, Outcome, Request
 
 
 class Running(Protocol):
-    """A training on its way; `began` on the monotonic clock."""
+    """A training on its way.
+
+    Attributes:
+        began: on the monotonic clock.
+        has_ended: it is recorded, and its files have gone.
+    """
 
     began: float
+    has_ended: bool
 
 
 R = TypeVar("R", bound=Running)

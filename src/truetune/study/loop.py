@@ -91,16 +91,18 @@ class _Loop(Generic[R]):
             worker.send(protocol.TrainFold(request, help_.fold))
 
     def _stop_late(self) -> None:
-        """End the trainings that take longer than one may, and their helpers, which may be what it waits for."""
+        """End the trainings that take longer than one may, with their helpers, also those that were called off."""
         limit = self._jobs.limits.trial_timeout
         if limit is None:
             return
+        latest = time.monotonic() - limit
+        for index, help_ in list(self._helping.items()):
+            if help_.training.running.began < latest:
+                self._workers.by_index(index).restart()
+                self._end_help(self._helping.pop(index))
         for index, training in list(self._trainings.items()):
-            if time.monotonic() - training.running.began > limit:
-                late = [index, *(i for i, help_ in self._helping.items() if help_.training is training)]
-                for one in late:
-                    self._workers.by_index(one).restart()
-                    self._helping.pop(one, None)
+            if training.running.began < latest:
+                self._workers.by_index(index).restart()
                 del self._trainings[index]
                 reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
                 self._jobs.failed(training.running, reason, TIMEOUT)
@@ -112,7 +114,7 @@ class _Loop(Generic[R]):
         except WorkerDied as death:
             self._bury(worker, death)
             return
-        if isinstance(message, protocol.Refused) and not isinstance(message.error, protocol.Declined):
+        if isinstance(message, protocol.Refused) and self._ends_all(worker, message):
             raise_refusal(message)
         if isinstance(message, protocol.Ready):
             worker.ready, worker.busy, self._failed_starts = True, False, 0
@@ -122,6 +124,16 @@ class _Loop(Generic[R]):
             self._begin_fold(worker, self._trainings[worker.index], message)
         else:
             worker.send(reply(self._host(worker), message))
+
+    def _ends_all(self, worker: Worker, message: protocol.Refused) -> bool:
+        """Whether no training can go on. What stops a helper is left to its training's own worker to come upon."""
+        if isinstance(message.error, protocol.Declined):
+            return False
+        help_ = self._helping.get(worker.index)
+        if help_ is None:
+            return True
+        self._jobs.host(help_.training.running).note(f"A fold was not trained ahead: {message.error}")
+        return False
 
     def _host(self, worker: Worker) -> protocol.Host:
         training = self._trainings.get(worker.index)
@@ -152,7 +164,9 @@ class _Loop(Generic[R]):
 
     def _end_help(self, help_: Help[R]) -> None:
         training = help_.training
-        if not help_.is_called_off and training.left(help_.fold):
+        if training.running.has_ended:  # its files have gone; this one was written since
+            self._jobs.fold_file(training.running, help_.fold).unlink(missing_ok=True)
+        elif not help_.is_called_off and training.left(help_.fold):
             index = next(index for index, other in self._trainings.items() if other is training)
             self._answer_fold(self._workers.by_index(index), training, help_.fold)
 

@@ -58,7 +58,8 @@ class Progress:
         ended: the folds before this one.
         seconds: training time of this trial so far.
         pruned, paused: what the searcher decided after `epoch`.
-        owner: what the trial is (seed and values); a file of another trial is not gone on from.
+        owner: what the trial is (seed and values, and the fold of a file trained ahead); a file of another one is not
+            gone on from.
     """
 
     fold: int = 0

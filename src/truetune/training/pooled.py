@@ -10,7 +10,7 @@ same, whatever its size, already within one part. The loss of all heads together
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -33,6 +33,12 @@ def metric_state(model: Any) -> State:
 def added(states: Sequence[State]) -> State:
     """The states of several parts as one."""
     return [np.sum(variables, axis=0) for variables in zip(*states, strict=True)]
+
+
+def build_metrics(model: Any, state: State, rows: Callable[[], Dataset]) -> None:
+    """Make `model` able to take `state`: Keras builds metrics in the first evaluation, here of one of `rows`."""
+    if len(model.metrics_variables) < len(state):
+        states_of_parts(model, rows(), [np.arange(1)])
 
 
 def metrics_of(model: Any, state: State) -> dict[str, float]:

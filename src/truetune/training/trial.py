@@ -33,6 +33,7 @@ from truetune.training.folds import Folds
 from truetune.training.kept_weights import keep_weights
 from truetune.training.measured import check_built
 from truetune.training.out_of_memory import is_out_of_memory
+from truetune.training.pooled import build_metrics
 from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
 from truetune.training.take_up import Beginning, load_or_say, take_up
 from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, never_logged
@@ -86,8 +87,8 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
 def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: int, host: Host) -> None:
     """Train one fold of a trial that another worker trains, as that one would, and leave it in `request.checkpoint`.
 
-    An earlier start on it is gone on from. Where the user's code raises, nothing is left: the trial's own worker comes
-    upon the same and records it.
+    An earlier start on it is gone on from. Where the user's code raises, what was written by then is left: the trial's
+    own worker goes on from it, comes upon the same and records it.
 
     Raises:
         TruetuneError: bad input.
@@ -186,6 +187,8 @@ class _Training:
         task = self.task
         taker = TakesIn(model, self.start, self.request, course, task.objective, task.patience, self.host)
         taker.take_in(path, progress)
+        if progress.states:
+            build_metrics(model, progress.states[0], lambda: self.folds.parts(progress.fold).validation)
         return replace(course, initial_epoch=progress.epoch)
 
     def _begin_anew(self, hp: HyperParameters, model: Any, fold: int) -> tuple[HyperParameters, Any]:
