@@ -95,6 +95,7 @@ class Trial:
         cause: one of `CAUSES`; searchers learn from it.
         fold_scores: objective of each fold, where there are several; `score` is that of all their rows together.
         metrics: every metric of the model on all folds' validation rows together, by the name Keras logs.
+        fold_metrics: the same metrics on the validation rows of each fold alone, one value a fold.
         attempt: how often this trial was started anew after its process died.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
@@ -115,6 +116,7 @@ class Trial:
     cause: str = ""
     fold_scores: Sequence[float] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    fold_metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
     attempt: int = 0
     thawed_at: int = 0
     owner: str = field(default="", compare=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import optuna
 import pytest
 
+from truetune.checksum import checksum
 from truetune.errors import StorageError, StudyError
 from truetune.space import Condition, Hyperparameter, Space
 from truetune.study.database import open_storage, sqlite_url
@@ -130,6 +132,61 @@ def test_a_damaged_trial_is_refused_and_named(tmp_path, store):
         connection.execute("UPDATE trial_values SET value = 0.75")
     with pytest.raises(StudyError, match=r"damaged: the checksum of trial 0 does not fit.*--fresh"):
         store.trials()
+
+
+FOLDED = {
+    "fold_scores": (0.25, 0.75),
+    "metrics": {"accuracy": 0.5, "loss": 1.5},
+    "fold_metrics": {"accuracy": (0.25, 0.75), "loss": (2.0, 1.0)},
+}
+
+
+def test_the_metrics_of_each_fold_are_found_as_they_were_written(url, store):
+    store.start(running(), space())
+    store.finish(finished(**FOLDED), space())
+    other = Store.open_existing(url, "study")
+    assert other.trials() == [finished(**FOLDED)]
+    other.close()
+
+
+def test_a_changed_metric_of_a_fold_is_damage(tmp_path, store):
+    store.start(running(), space())
+    store.finish(finished(**FOLDED), space())
+    change = "UPDATE trial_user_attributes SET value_json = replace(value_json, '2.0', '1.9') WHERE key='fold_metrics'"
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        assert connection.execute(change).rowcount == 1
+    with pytest.raises(StudyError, match="checksum of trial 0"):
+        store.trials()
+
+
+def test_metrics_of_the_folds_that_were_taken_out_are_damage(tmp_path, store):
+    store.start(running(), space())
+    store.finish(finished(**FOLDED), space())
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        connection.execute("DELETE FROM trial_user_attributes WHERE key = 'fold_metrics'")
+    with pytest.raises(StudyError, match="checksum of trial 0"):
+        store.trials()
+
+
+def test_a_trial_recorded_before_the_metrics_of_folds_were_is_read(tmp_path, store):
+    """As an older version wrote it: without the field, and with a checksum that does not cover it."""
+    store.start(running(), space())
+    store.finish(finished(metrics={"accuracy": 0.5}), space())
+    attributes = optuna.load_study(study_name="study", storage=store.url).trials[0].user_attrs
+    content = {name: attributes[name] for name in OLDER_FIELDS}
+    content |= {"number": 0, "state": "complete", "values": VALUES, "score": 0.5, "reports": {}}
+    with sqlite3.connect(tmp_path / "optuna.db") as connection:
+        connection.execute("DELETE FROM trial_user_attributes WHERE key = 'fold_metrics'")
+        connection.execute(
+            "UPDATE trial_user_attributes SET value_json = ? WHERE key = 'checksum'", [json.dumps(checksum(content))]
+        )
+    assert store.trials() == [finished(metrics={"accuracy": 0.5})]
+
+
+OLDER_FIELDS = (
+    *("seed", "epochs", "best_epoch", "seconds", "parameters", "reason", "cause", "thawed_at", "fold_scores"),
+    *("metrics", "attempt", "schedule", "hyperparameters", "history"),
+)
 
 
 def test_a_damaged_description_is_refused(tmp_path, store):

@@ -124,7 +124,7 @@ def test_every_fold_begins_with_the_same_weights(folds):
 
 def test_the_score_is_that_of_all_validation_rows_together(folds):
     """Predictions of every fold at its scored epoch, kept by a model that trains the same; scikit-learn's metrics."""
-    from sklearn.metrics import accuracy_score, balanced_accuracy_score
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
     from truetune.training.cross_validation import scored_epochs
     from truetune.training.metrics import UnweightedAverageRecall
@@ -162,6 +162,36 @@ def test_the_score_is_that_of_all_validation_rows_together(folds):
     assert outcome.score == pytest.approx(accuracy_score(truth, predicted.argmax(1)))
     assert outcome.metrics["uar"] == pytest.approx(balanced_accuracy_score(truth, predicted.argmax(1)))
     assert outcome.fold_scores == pytest.approx([accuracy_score(y, p.argmax(1)) for y, p in chosen])
+    assert outcome.metrics["accuracy"] == pytest.approx(accuracy_score(truth, predicted.argmax(1)))
+    assert outcome.metrics["loss"] == pytest.approx(log_loss(truth, predicted), rel=1e-5)
+    assert sorted(outcome.fold_metrics) == sorted(outcome.metrics) == ["accuracy", "loss", "uar"]
+    expected = {
+        "accuracy": [accuracy_score(y, p.argmax(1)) for y, p in chosen],
+        "uar": [balanced_accuracy_score(y, p.argmax(1)) for y, p in chosen],
+        "loss": [log_loss(y, p, labels=[0, 1, 2]) for y, p in chosen],
+    }
+    for name, values in expected.items():
+        assert outcome.fold_metrics[name] == pytest.approx(values, rel=1e-5)
+
+
+def test_the_metrics_of_a_fold_are_those_of_keras_own_evaluation(folds):
+    """The model is evaluated as it stands after the one epoch of each fold."""
+    logged = []
+
+    class Logged(Supervisor):
+        def epoch(self, epoch, value):
+            logged.append(built[0].evaluate(*_validation(folds, epoch // STEPS), verbose=0, return_dict=True))
+            return super().epoch(epoch, value)
+
+    outcome = train(folds, host=Logged(), epochs=1)
+    assert len(logged) == 3
+    for name, values in outcome.fold_metrics.items():
+        assert values == pytest.approx([logs[name] for logs in logged], rel=1e-6)
+
+
+def _validation(folds, fold):
+    rows = folds.parts(fold).validation
+    return rows.X, rows.y
 
 
 @pytest.mark.parametrize(
@@ -201,6 +231,7 @@ def test_pruned_after_a_fold_it_has_the_score_of_the_folds_so_far(folds):
     outcome = train(folds, host=Supervisor(stop_at=STEPS + 2))
     assert outcome.state is TrialState.PRUNED
     assert len(outcome.fold_scores) == 2
+    assert {len(values) for values in outcome.fold_metrics.values()} == {2}
     assert outcome.epochs == EPOCHS + 2
 
 
@@ -232,6 +263,7 @@ def test_a_fit_of_the_users_own_gets_a_new_model_for_each_fold(folds):
     assert len(outcome.fold_scores) == 3
     sizes = folds.validation_sizes
     assert outcome.score == pytest.approx(np.average(outcome.fold_scores, weights=sizes))
+    assert outcome.fold_metrics == outcome.metrics == {}  # what they counted is only known where we evaluate
 
 
 def test_an_epoch_that_is_asked_for_is_scored(data):

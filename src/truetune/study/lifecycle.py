@@ -352,6 +352,7 @@ class Lifecycle:
             cause=outcome.cause,
             fold_scores=outcome.fold_scores,
             metrics=dict(outcome.metrics),
+            fold_metrics=dict(outcome.fold_metrics),
         )
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):

@@ -33,19 +33,30 @@ _FIELDS = (
     "thawed_at",
     "fold_scores",
     "metrics",
+    "fold_metrics",
 )
+_LATER = ("fold_metrics",)
+"""Fields that trials of older versions were recorded without."""
+
 _READ = (*_FIELDS, "attempt", "owner")
 
 
 def attributes_of(trial: Trial) -> dict[str, Any]:
     """The fields that Optuna has no place of its own for."""
     fields = {name: getattr(trial, name) for name in _FIELDS}
-    return {**fields, "fold_scores": list(trial.fold_scores), "schedule": asdict(trial.schedule)}
+    fold_metrics = {name: list(values) for name, values in trial.fold_metrics.items()}
+    return {
+        **fields,
+        "fold_scores": list(trial.fold_scores),
+        "fold_metrics": fold_metrics,
+        "schedule": asdict(trial.schedule),
+    }
 
 
 def checksum_of(trial: Trial, attributes: Mapping[str, Any]) -> str:
     """Of all that an ended trial says."""
-    names = (*_FIELDS, ATTEMPT, "schedule", "hyperparameters", "history")
+    fields = [name for name in _FIELDS if name in attributes or name not in _LATER]
+    names = (*fields, ATTEMPT, "schedule", "hyperparameters", "history")
     return checksum(
         {
             "number": trial.number,
@@ -63,6 +74,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
     attributes = frozen.user_attrs
     known = {name: attributes[name] for name in _READ if name in attributes}
     known["fold_scores"] = tuple(known.get("fold_scores", ()))
+    known["fold_metrics"] = {name: tuple(values) for name, values in known.get("fold_metrics", {}).items()}
     return Trial(
         number=frozen.number,
         state=_FROM_OPTUNA[frozen.state],

@@ -12,7 +12,7 @@ from truetune.data.dataset import Array
 from truetune.task import Objective
 from truetune.training.checkpoint import EndedFold
 from truetune.training.folds import Folds
-from truetune.training.pooled import added, metrics_of
+from truetune.training.pooled import State, added, metrics_of
 from truetune.training.protocol import Outcome
 from truetune.trial import TrialState
 
@@ -67,6 +67,7 @@ def outcome_of(
         best_score=best_score,
         fold_scores=tuple(fold.reports[epoch] for fold, epoch in zip(ended, scored, strict=True)),
         metrics=metrics,
+        fold_metrics=_of_each(model, ended, scored) if metrics else {},
     )
 
 
@@ -79,4 +80,14 @@ def _pooled(model: Any, folds: Sequence[EndedFold], epochs: Sequence[int]) -> di
     """Empty where what the metrics counted is not known of every fold."""
     if not all(len(fold.states) >= epoch for fold, epoch in zip(folds, epochs, strict=True)):
         return {}
-    return metrics_of(model, added([fold.states[epoch - 1] for fold, epoch in zip(folds, epochs, strict=True)]))
+    return metrics_of(model, added(_states(folds, epochs)))
+
+
+def _of_each(model: Any, folds: Sequence[EndedFold], epochs: Sequence[int]) -> dict[str, tuple[float, ...]]:
+    """Every metric on each fold's validation rows alone."""
+    found = [metrics_of(model, state) for state in _states(folds, epochs)]
+    return {name: tuple(metrics[name] for metrics in found) for name in found[0]}
+
+
+def _states(folds: Sequence[EndedFold], epochs: Sequence[int]) -> list[State]:
+    return [fold.states[epoch - 1] for fold, epoch in zip(folds, epochs, strict=True)]

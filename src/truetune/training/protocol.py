@@ -70,8 +70,8 @@ class Request:
 class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
     one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch;
-    `best_score` is the objective after the best epoch, where `score` is that of another one; `fold_scores` and
-    `metrics` (pooled, by the names that Keras logs) are of several folds.
+    `best_score` is the objective after the best epoch, where `score` is that of another one; `fold_scores`, `metrics`
+    (pooled) and `fold_metrics` (one value a fold), by the names that Keras logs, are of several folds.
     """
 
     state: TrialState
@@ -88,6 +88,7 @@ class Outcome:
     best_score: float | None = None
     fold_scores: tuple[float, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    fold_metrics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
