@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,13 @@ def test_times_become_utc() -> None:
 def test_what_is_no_value_is_refused(value: object) -> None:
     with pytest.raises(pydantic.ValidationError):
         BestHyperparameters(hyperparameters={"a": value}, metadata=metadata())  # type: ignore[dict-item]
+
+
+def test_a_metric_that_is_undefined_on_a_fold_is_null(tmp_path: Path) -> None:
+    made = metadata(metrics={"f1": 0.5}, fold_metrics={"f1": (math.nan, 0.5)})
+    path = BestHyperparameters(hyperparameters={}, metadata=made).write(tmp_path / "best.json")
+    assert load(path).metadata.metrics == {"f1": 0.5}
+    assert load(path).metadata.fold_metrics == {"f1": (None, 0.5)}
 
 
 def test_a_score_that_is_not_finite_is_refused() -> None:

@@ -143,3 +143,15 @@ def test_ranks_and_configurations():
     twin = replace(trial(6, 0.85), values=TRIALS[1].values)
     assert [t.number for t in best_configurations([*TRIALS, twin], objective, 3)] == [1, 2, 3]
     assert [t.number for t in ranked([trial(2, 0.5), trial(1, 0.5)], objective)] == [1, 2]
+
+
+def test_the_export_has_every_metric_of_the_winners_folds(tmp_path):
+    metrics, of_folds = {"accuracy": 0.5, "uar": 0.25}, {"accuracy": (0.25, 0.75), "uar": (0.125, 0.5)}
+    single = result()
+    best = replace(single.best, fold_scores=(0.25, 0.75), metrics=metrics, fold_metrics=of_folds)
+    trials = tuple(best if t.number == best.number else t for t in single.trials)
+    found = load(replace(single, trials=trials).export(tmp_path / "best.json")).metadata
+    assert found.metrics == metrics
+    assert found.fold_metrics == of_folds
+    one = load(single.export(tmp_path / "one.json")).metadata
+    assert one.metrics == one.fold_metrics == {}

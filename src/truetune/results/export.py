@@ -49,6 +49,10 @@ HyperparameterValue = Annotated[
     Field(union_mode="left_to_right"),
 ]
 Score = Annotated[float, AfterValidator(_finite)]
+MetricValue = Annotated[
+    float | None, AfterValidator(lambda value: value if value is not None and math.isfinite(value) else None)
+]
+"""A metric that did not decide may be undefined on a fold; JSON has null for that."""
 Hyperparameters = dict[str, HyperparameterValue]
 
 
@@ -177,6 +181,14 @@ class Metadata(_Record):
     finalists: FinalistsRecord | None = Field(default=None, description="null where no fresh run was made")
     protocol: dict[str, Any] | None = Field(default=None, description="how a trial was evaluated")
     fold_scores: tuple[Score, ...] = Field(default=(), description="of the winning trial, where it had several folds")
+    metrics: dict[str, MetricValue] = Field(
+        default_factory=dict,
+        description="every metric of the winning trial on the validation rows of all folds together, by the name that "
+        "Keras logs; empty where it had one fold, null where a value is not finite",
+    )
+    fold_metrics: dict[str, tuple[MetricValue, ...]] = Field(
+        default_factory=dict, description="the same metrics on each fold alone, in the order of fold_scores"
+    )
     nested: NestedRecord | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

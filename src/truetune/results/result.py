@@ -128,6 +128,8 @@ class Result:
             finalists=self._finalists(),
             protocol=self.meta.get("protocol"),
             fold_scores=tuple(best.fold_scores),
+            metrics=dict(best.metrics),
+            fold_metrics={name: tuple(values) for name, values in best.fold_metrics.items()},
             nested=self._nested(),
             notes=() if self._is_confirmed else (NOT_CONFIRMED,),
         )
