@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +14,7 @@ from truetune.report.screen import scored
 from truetune.results.result import Result
 from truetune.results.select import count_states
 from truetune.space import Value
+from truetune.trial import Trial
 
 
 def print_summary(console: Console, result: Result, written: Path, next_command: str) -> None:
@@ -27,6 +30,8 @@ def print_summary(console: Console, result: Result, written: Path, next_command:
         console.print(f"Today's config: {scored(baseline)}", highlight=False)
     for line in final_lines(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if best.fold_metrics:
+        console.print(_metrics(best, result.objective.name.removeprefix("val_")))
     console.print(_table(result.best_hyperparameters))
     console.print(f"Best hyperparameters written to {written}", highlight=False, soft_wrap=True)
     console.print(_next(result, next_command), style="bold", highlight=False, soft_wrap=True)
@@ -36,6 +41,21 @@ def _next(result: Result, command: str) -> str:
     if result.final is not None and result.final.recommendation == "keep today's":
         return f"Today's config may stay as it is: `{command}` would write the winner, and may not be worth it."
     return f"Next: {command}"
+
+
+def _metrics(best: Trial, objective: str) -> Table:
+    """The objective's metric first; "–" for what is undefined on every fold."""
+    table = Table("metric", "all folds together", "lowest fold", "highest fold", title_justify="left")
+    table.title = f"Search: trial {best.number} over {len(best.fold_scores)} folds"
+    for name in sorted(best.fold_metrics, key=lambda name: (name != objective, name)):
+        values = [best.metrics.get(name, math.nan), *_ends(best.fold_metrics[name])]
+        table.add_row(name, *("–" if math.isnan(value) else f"{value:.4f}" for value in values))
+    return table
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in values if not math.isnan(value)] or [math.nan]
+    return min(known), max(known)
 
 
 def _table(values: dict[str, Value]) -> Table:
