@@ -77,7 +77,18 @@ def search(tmp_path, blobs, builder, name, **options):
 
 def record(result):
     return [
-        (t.number, t.state, t.values, t.score, t.fold_scores, t.reports, t.epochs, t.best_epoch, dict(t.metrics))
+        (
+            t.number,
+            t.state,
+            t.values,
+            t.score,
+            t.fold_scores,
+            t.reports,
+            t.epochs,
+            t.best_epoch,
+            t.metrics,
+            t.fold_metrics,
+        )
         for t in result.trials
     ]
 
