@@ -189,7 +189,8 @@ _SEARCH = (
         type=int,
         default=5,
         show_default=True,
-        help="After the search so many of the best trials, and today's config, are trained again; 0: none.",
+        help="After the search so many of the best trials (at most one for every four), and today's config, are "
+        "trained again; 0: none.",
     ),
     click.option(
         "--fresh-runs",

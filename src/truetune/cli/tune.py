@@ -54,7 +54,7 @@ def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
 @search_options
 @reported
 def plan(**chosen: Any) -> None:
-    """Show the space, its size, the schedule and the time a search would take; train one timed epoch at most."""
+    """Show the space, its size, the schedule and the time a search would take; train two timed epochs at most."""
     from rich.console import Console
 
     options = _options(chosen)
