@@ -202,6 +202,7 @@ def test_a_hypermodel_that_tunes_the_batch_size_in_fit_uses_its_budget(tmp_path,
     assert sorted(t.values["batch_size"] for t in result.trials) == [16, 32, 64]
 
 
+@pytest.mark.tensorflow
 def test_a_result_is_verified_and_says_first_what_can_be_found(tmp_path, capsys):
     rng = np.random.default_rng(1)
     y = np.tile([0, 1], 150)
@@ -226,12 +227,16 @@ def test_a_result_is_verified_and_says_first_what_can_be_found(tmp_path, capsys)
     assert "as that of the finalists from today's config did" in heard[0]
     assert found.verdict.outcome == "improved"
     assert found.verdict.difference > 0.2
+    assert (found.n_earlier_reads, found.is_exploratory) == (0, False)
     assert capsys.readouterr().out == ""
     again = result.verify(seeds=6)
     assert capsys.readouterr().out.startswith("With 6 seeds")
     assert again.verdict == found.verdict
+    assert (again.n_earlier_reads, again.is_exploratory) == (1, True)
+    assert "exploratory: the test part was opened once before for this study" in str(again)
 
 
+@pytest.mark.tensorflow
 def test_todays_configuration_is_nothing_to_verify(tmp_path, blobs):
     with pytest.raises(InputError, match="before and after are the same, nothing to verify"):
         tuned(small_task(blobs), tmp_path, max_trials=1, finalists=0).verify()
