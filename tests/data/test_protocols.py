@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 
 from truetune.data.dataset import Dataset
 from truetune.data.protocols import PROTOCOLS, Protocol, describe
-from truetune.data.splits import imbalance, k_fold
+from truetune.data.splits import k_fold
 from truetune.errors import DataError, InputError
 
 LEVELS = ("subject", "session", "trial")
@@ -91,18 +91,6 @@ def test_every_row_is_validated_once_and_trained_on_in_the_other_folds(name, dat
         assert len(fold.validation)
         assert sorted([*fold.train, *fold.validation]) == list(range(len(data)))
         assert (np.diff(fold.train) > 0).all()
-
-
-@settings(max_examples=30)
-@for_all(levelled(), st.integers(2, 4), st.integers(0, 1000), st.booleans())
-def test_folds_are_stratified_no_worse_than_scikit_learns(data, n_folds, seed, by_group):
-    data = data.grouped_by("trial") if by_group else data.with_independent_rows()
-    assume(np.bincount(data.y).max() >= n_folds and len(np.unique(data.groups if by_group else data.X)) >= n_folds)
-    splitter = (StratifiedGroupKFold if by_group else StratifiedKFold)(n_folds, shuffle=True, random_state=seed)
-    theirs = [held for _, held in splitter.split(data.X, data.y, data.groups)]
-    ours = [split.held for split in k_fold(data, n_folds, seed)]
-    assume(all(len(held) for held in theirs))
-    assert max(imbalance(data, held) for held in ours) <= max(imbalance(data, held) for held in theirs)
 
 
 def test_no_fold_is_empty_where_scikit_learn_leaves_one_empty():

@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 
 from truetune.data.dataset import Dataset
 from truetune.data.protocols import Protocol
-from truetune.data.splits import check_training_classes, given, holdout
+from truetune.data.splits import check_training_classes, given, holdout, imbalance, k_fold
 from truetune.errors import DataError
 
 
@@ -81,6 +88,90 @@ def test_classes_are_spread_over_both_parts():
     split = holdout(data, 0.2, 0)
     assert len(split.held) == 40
     assert data.y[split.held].mean() == pytest.approx(0.25)
+
+
+# Against scikit-learn's splitters with other seeds: a single draw is luck, so many data sets are averaged.
+
+FEW = pytest.mark.filterwarnings("ignore:The least populated class in y has only")
+
+
+def persons(seed, n_persons):
+    """2 to 8 rows each of so many persons, of three classes; half of a person's rows have the person's own class."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_persons), rng.integers(2, 9, n_persons))
+    of_person = rng.integers(0, 3, n_persons)[groups]
+    labels = np.where(rng.random(len(groups)) < 0.5, of_person, rng.integers(0, 3, len(groups)))
+    return Dataset(rows(len(groups)), labels, groups=groups)
+
+
+def held_out(splitter, data):
+    return [held for _, held in splitter.split(data.X, data.y, data.groups)]
+
+
+def worst(data, parts):
+    """The largest deviation of a class's share in any part; infinite where a part is empty."""
+    return max(imbalance(data, part) if len(part) else np.inf for part in parts)
+
+
+def other_seeds(seed):
+    return range(1000 + 10 * seed, 1005 + 10 * seed)
+
+
+@FEW
+@pytest.mark.parametrize(
+    ("by_group", "stratified", "plain"),
+    [(True, StratifiedGroupKFold, GroupKFold), (False, StratifiedKFold, KFold)],
+    ids=["groups", "rows"],
+)
+def test_folds_are_stratified_as_scikit_learn_does_it(by_group, stratified, plain):
+    ours, theirs, unstratified = [], [], []
+    for seed in range(60):
+        data = persons(seed, 6 + seed % 7)
+        data = data if by_group else Dataset(data.X, data.y)
+        ours.append(worst(data, [split.held for split in k_fold(data, 4, seed)]))
+        for make, found in ((stratified, theirs), (plain, unstratified)):
+            found += [worst(data, held_out(make(4, shuffle=True, random_state=s), data)) for s in other_seeds(seed)]
+    assert np.mean(ours) <= 1.05 * np.mean(theirs)
+    assert np.mean(ours) <= 0.9 * np.mean(unstratified)
+
+
+@FEW
+def test_where_stratifying_leaves_a_fold_empty_folds_are_as_good_as_the_unstratified_ones():
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(5)
+        sizes, of_person = np.array([6, 1, 3, 2, 7])[order], np.array([1, 0, 0, 0, 1])[order]
+        data = Dataset(rows(19), np.repeat(of_person, sizes), groups=np.repeat(np.arange(5), sizes))
+        assert np.isinf(worst(data, held_out(StratifiedGroupKFold(5, shuffle=True, random_state=seed), data)))
+        ours = worst(data, [split.held for split in k_fold(data, 5, seed)])
+        theirs = [worst(data, held_out(GroupKFold(5, shuffle=True, random_state=s), data)) for s in other_seeds(seed)]
+        assert ours <= np.mean(theirs) + 1e-9
+
+
+def flaws(data, kept, held):
+    """What a holdout is chosen by: how far its size, and its classes' shares, are from what was asked for; None where
+    it cannot be used.
+    """
+    if not len(kept) or not len(held) or set(data.y[kept]) != set(data.y):
+        return None
+    return abs(len(held) / len(data) - 0.2) / 0.2 + imbalance(data, held)
+
+
+@FEW
+def test_a_holdout_of_groups_is_nearer_to_what_was_asked_for_than_one_draw_of_scikit_learns():
+    ours, stratified, shuffled = [], [], []
+    for seed in range(60):
+        data = persons(seed, 6 + seed % 7)
+        split = holdout(data, 0.2, seed)
+        ours.append((flaws(data, split.kept, split.held), imbalance(data, split.held)))
+        for other in other_seeds(seed):
+            folds = StratifiedGroupKFold(5, shuffle=True, random_state=other)
+            shuffles = GroupShuffleSplit(1, test_size=0.2, random_state=other)
+            for splitter, found in ((folds, stratified), (shuffles, shuffled)):
+                kept, held = next(splitter.split(data.X, data.y, data.groups))
+                flaw = flaws(data, kept, held)
+                found += [] if flaw is None else [(flaw, imbalance(data, held))]
+    for theirs in (stratified, shuffled):
+        assert (np.mean(ours, axis=0) <= 0.8 * np.mean(theirs, axis=0)).all()
 
 
 def test_other_seeds_split_otherwise():
