@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 import truetune
@@ -105,6 +107,28 @@ def test_searches_in_outer_folds_and_one_on_all_rows(task, tmp_path):
     repeated = truetune.tune(task, "optuna", 2, directory=tmp_path, observer=again, **SETTINGS)
     assert again.trials == 0
     assert repeated.nested.score == nested.score
+
+
+@pytest.mark.tensorflow
+def test_fresh_archives_the_earlier_evaluation_once_and_nothing_of_its_own(task, tmp_path):
+    truetune.tune(task, "optuna", 1, directory=tmp_path, **SETTINGS)
+    before = json.loads((tmp_path / "tuning" / "nest_optuna" / "seal.json").read_text())
+    data = task.load()
+    changed = replace(task, data=data.take(np.arange(84)))  # one subject less
+    notes = Notes()
+    result = truetune.tune(changed, "optuna", 1, directory=tmp_path, observer=notes, fresh=True, **SETTINGS)
+    assert notes.trials == 3
+    (archived,) = tmp_path.glob("tuning/nest_optuna_archived_*")
+    assert json.loads((archived / "seal.json").read_text()) == before
+    assert sorted(path.name for path in (archived / "outer").iterdir()) == ["1", "1.json", "2", "2.json"]
+    place = tmp_path / "tuning" / "nest_optuna"
+    assert sorted(path.name for path in (place / "outer").iterdir()) == ["1", "1.json", "2", "2.json"]
+    sealed = json.loads((place / "seal.json").read_text())
+    assert sum(fold.n_test for fold in result.nested.folds) == 84 - len(sealed["test_rows"])
+    names = ["nest_optuna", "nest_optuna_outer_1", "nest_optuna_outer_2"]
+    found = sorted(summary.study_name for summary in optuna.get_all_study_summaries(result.storage))
+    assert [name for name in found if "archived" not in name] == names
+    assert len(found) == 6
 
 
 @pytest.mark.tensorflow

@@ -7,6 +7,7 @@ search that it measures, its choice of epochs and finalists included.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from truetune.results.nested import NestedEstimate, OuterFold, nested_estimate, 
 from truetune.results.result import Result
 from truetune.seeds import derive_seed
 from truetune.session import run_session
+from truetune.study.archive import begin_anew
 from truetune.study.events import Observer
-from truetune.study.names import LONGEST_NAME
 from truetune.study.options import SearchOptions
 from truetune.study.place import StudyPlace
 from truetune.task import Task
@@ -46,6 +47,9 @@ def run_nested(task: Task, options: SearchOptions, observer: Observer, source: M
         options.storage,
     )
     place.make()
+    if options.fresh:
+        _begin_anew(place, options, observer)
+        options = replace(options, fresh=False)
     development = seal(dataset, place.seal, options.seed).development(dataset)
     folds = Protocol.of(options.outer, options.outer_folds).folds(development, derive_seed(options.seed, "outer"))
     observer.note(cost(options, len(folds), folds[0].by))
@@ -55,7 +59,7 @@ def run_nested(task: Task, options: SearchOptions, observer: Observer, source: M
         inside = _without(development, fold)
         inner = _inner_options(options, place, number)
         result = run_session(replace(task, data=inside), inner, observer)
-        kept = place.folder / "outer" / f"{number}.json"
+        kept = place.outer_folds / f"{number}.json"
         measured.append(_measured(task, development, fold, result, options, kept))
         observer.note(f"Outer fold {number}: {task.objective.name.removeprefix('val_')} {measured[-1].score:.4f}.")
     estimate = _estimate(task, development, folds[0], measured)
@@ -81,19 +85,22 @@ def _without(development: Dataset, fold: Fold) -> Dataset:
     return replace(development, parts=parts)
 
 
+def _begin_anew(place: StudyPlace, options: SearchOptions, observer: Observer) -> None:
+    """Once, before the seal is made, which the outer folds and the last search share."""
+    with ExitStack() as stack:
+        if not options.shares_study:
+            stack.enter_context(place.locked(options.why_alone))
+        stack.enter_context(place.set_up_alone())
+        begin_anew(place, observer, options.lease_seconds)
+
+
 def _last_options(options: SearchOptions) -> SearchOptions:
     return replace(options, protocol="k-fold")
 
 
 def _inner_options(options: SearchOptions, place: StudyPlace, number: int) -> SearchOptions:
-    """The same record and another folder: the rows that one fold seals, another one tunes on."""
-    ending = f"_outer_{number}"
-    return replace(
-        _last_options(options),
-        study_name=place.name[: LONGEST_NAME - len(ending)] + ending,
-        storage=place.url,
-        directory=place.folder / "outer" / str(number),
-    )
+    inner = place.outer(number)
+    return replace(_last_options(options), study_name=inner.name, storage=inner.url, directory=inner.directory)
 
 
 def _measured(

@@ -24,6 +24,7 @@ from truetune.results.finalists import FreshTraining, missing_runs
 from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space
+from truetune.study.archive import begin_anew
 from truetune.study.budget import Budget
 from truetune.study.company import require_alone
 from truetune.study.database import Patience
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from truetune.training.folds import FoldSource
 
 
-BEGIN_ANEW = "Stop it before you begin anew with --fresh, or use another --study-name."
-
-
 @contextmanager
 def opened(
     task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
@@ -67,7 +65,7 @@ def opened(
             stack.enter_context(place.locked(options.why_alone))
         with place.set_up_alone():
             if options.fresh:
-                _archive(place, task, options, observer)
+                begin_anew(place, observer, options.lease_seconds)
             session = _open_session(task, options, observer, dataset, place, dict(source or {}))
         stack.callback(session.close)
         stack.enter_context(stopping_on_signals())
@@ -119,21 +117,6 @@ def _open_session(
         session.close()
         raise
     return session
-
-
-def _archive(place: StudyPlace, task: Task, options: SearchOptions, observer: Observer) -> None:
-    from truetune.study.store import Store, study_exists
-
-    if study_exists(place.url, place.name):
-        store = Store(place.url, place.name, task.objective.direction, task.objective.name)
-        try:
-            require_alone(store, Leases(store.owner, options.lease_seconds), BEGIN_ANEW)
-            observer.note(f"The earlier study is kept as '{store.archive()}'.")
-        finally:
-            store.close()
-    kept = place.archive()
-    if kept is not None:
-        observer.note(f"Its files are in {kept}.")
 
 
 @dataclass

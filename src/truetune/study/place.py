@@ -16,6 +16,7 @@ from truetune.atomic import storage_error
 from truetune.errors import StudyError
 from truetune.space import Space
 from truetune.study.database import sqlite_url
+from truetune.study.names import LONGEST_NAME
 
 WAY_OUT = (
     "Use what the study was made with, or start anew with --fresh (the earlier study is archived), or choose another "
@@ -44,6 +45,13 @@ class StudyPlace:
     def of(cls, directory: Path, name: str, storage: str | None) -> StudyPlace:
         return cls(directory, name, storage or sqlite_url(directory / "tuning" / "optuna.db"))
 
+    def outer(self, number: int) -> StudyPlace:
+        """Of the search in an outer fold: the same record, and another folder, since the rows that one fold seals are
+        tuned on in another one.
+        """
+        ending = f"_outer_{number}"
+        return StudyPlace(self.outer_folds / str(number), self.name[: LONGEST_NAME - len(ending)] + ending, self.url)
+
     @property
     def folder(self) -> Path:
         """Beside the database: the seal, logs, checkpoints, KerasTuner's project."""
@@ -64,6 +72,11 @@ class StudyPlace:
     @property
     def weights(self) -> Path:
         return self.folder / "weights"
+
+    @property
+    def outer_folds(self) -> Path:
+        """Of a nested evaluation: its searches, and what their winners were measured to be."""
+        return self.folder / "outer"
 
     @property
     def keras_tuner(self) -> Path:

@@ -404,9 +404,14 @@ def _key(planned: PlannedRun) -> str:
 
 
 def study_exists(url: str, name: str) -> bool:
+    return name in study_names(url)
+
+
+def study_names(url: str) -> list[str]:
+    """Of all studies in the database, in order."""
     storage = open_storage(url)
     try:
         with storage_errors(url):
-            return name in {study.study_name for study in storage.get_all_studies()}
+            return sorted(study.study_name for study in storage.get_all_studies())
     finally:
         storage.engine.dispose()
