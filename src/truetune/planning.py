@@ -32,6 +32,8 @@ class SearchPlan:
         finals: fresh trainings of the finalists at most.
         final_epochs: of these at most, all together.
         searches: so many like this one; more than one where the evaluation is nested.
+        winners: trainings of the outer folds' winners, which are measured then.
+        winner_epochs: of these at most, all together.
     """
 
     space: Space
@@ -44,13 +46,16 @@ class SearchPlan:
     finals: int = 0
     final_epochs: int = 0
     searches: int = 1
+    winners: int = 0
+    winner_epochs: int = 0
 
     @property
     def seconds(self) -> float:
         """At most: every training like that of the default model, none stopped early; workers share the cores."""
         each_start = self.timing.build_seconds + max(0.0, self.timing.first_epoch_seconds - self.timing.epoch_seconds)
-        starts, epochs = self.trials + self.finals, self.epochs + self.final_epochs
-        return self.searches * (starts * each_start + epochs * self.timing.epoch_seconds)
+        starts = self.searches * (self.trials + self.finals) + self.winners
+        epochs = self.searches * (self.epochs + self.final_epochs) + self.winner_epochs
+        return starts * each_start + epochs * self.timing.epoch_seconds
 
     @property
     def combinations(self) -> int | None:
@@ -78,6 +83,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             n_folds, searches = len(session.folds), _searches(session)
     trials, epochs = _budget(task, options)
     finals = FreshTraining(options.finalists, options.fresh_runs).of_search(trials).most_runs
+    winners = (searches - 1) * options.fresh_runs
     return SearchPlan(
         traced.space,
         tuple(searcher.plan()),
@@ -89,6 +95,8 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
         finals,
         finals * task.epochs * n_folds,
         searches,
+        winners,
+        winners * task.epochs,
     )
 
 

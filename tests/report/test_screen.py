@@ -187,14 +187,16 @@ def test_the_plan_shows_space_size_schedule_and_time(console):
 
 def test_a_plan_counts_the_finalists_and_the_searches_of_a_nested_evaluation(console):
     timing = Timing(1.0, 3.0, 0.5, 12345)
-    plan = SearchPlan(space(), (), (), timing, 10, 100, 2, finals=12, final_epochs=60, searches=3)
-    assert plan.seconds == pytest.approx(3 * (22 * (1.0 + 2.5) + 160 * 0.5))
+    nested = {"searches": 3, "winners": 4, "winner_epochs": 40}
+    plan = SearchPlan(space(), (), (), timing, 10, 100, 2, finals=12, final_epochs=60, **nested)
+    assert plan.seconds == pytest.approx((3 * 22 + 4) * (1.0 + 2.5) + (3 * 160 + 40) * 0.5)
     print_plan(console, plan)
     text = " ".join(shown(console).split())
     assert (
         "3 searches (one in each outer fold, and a last one), each of 10 trials of 100 epochs in all, and up to" in text
     )
-    assert "up to 12 fresh trainings of the finalists with 60, take about 7:51" in text
+    assert "up to 12 fresh trainings of the finalists with 60, and 4 trainings of the outer folds' winners of" in text
+    assert "40 epochs in all, take about 8:25 one after the other" in text
 
 
 def test_a_continuous_range_has_no_end_of_combinations(console):

@@ -27,6 +27,8 @@ def print_plan(console: Console, plan: SearchPlan) -> None:
         what += f", and up to {plan.finals} fresh trainings of the finalists with {plan.final_epochs},"
     if plan.searches > 1:
         what = f"{plan.searches} searches (one in each outer fold, and a last one), each of {what}"
+        winners = f"{plan.winners} trainings of the outer folds' winners of {plan.winner_epochs} epochs in all,"
+        what = f"{what.removesuffix(',')}, and {winners}"
     console.print(
         f"{what} take about {duration(plan.seconds)} one after the other at most; early stopping, pruning and more "
         "workers make it less. Nothing was trained beyond the timed epochs.",
