@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 import truetune
 from truetune.data.protocols import Protocol
-from truetune.errors import StudyError
-from truetune.nested import cost
+from truetune.errors import SearchStopped, StudyError
+from truetune.nested import _Clock, cost
+from truetune.planning import make_plan
 from truetune.results.nested import OuterFold, nested_estimate, read_fold, write_fold
 from truetune.seeds import derive_seed
 from truetune.study.events import Observer
@@ -27,6 +29,9 @@ class Notes(Observer):
 
     def note(self, line):
         self.lines.append(line)
+
+    def trial_started(self, trial, worker):
+        self.lines.append(f"trial {trial.number} starts")
 
     def trial_ended(self, trial, worker):
         self.trials += 1
@@ -65,7 +70,7 @@ def test_the_interval_counts_the_folds():
 def test_the_cost_is_said():
     line = cost(SearchOptions(max_trials=30, protocol="nested", folds=4), 5, "subject")
     assert "5 outer folds by subject" in line
-    assert "6 × 120 = 720 trainings" in line
+    assert "up to 1311 trainings, of which 720 of trials, 576 of finalists and 15 of the outer folds' winners" in line
 
 
 @pytest.fixture(scope="module")
@@ -88,25 +93,106 @@ def build(hp):
     return model
 
 
+@pytest.fixture(scope="module")
+def undisturbed(task, tmp_path_factory):
+    directory, notes = tmp_path_factory.mktemp("undisturbed"), Notes()
+    return truetune.tune(task, "optuna", 2, directory=directory, observer=notes, **SETTINGS), directory, notes
+
+
 @pytest.mark.tensorflow
-def test_searches_in_outer_folds_and_one_on_all_rows(task, tmp_path):
-    notes = Notes()
-    result = truetune.tune(task, "optuna", 2, directory=tmp_path, observer=notes, **SETTINGS)
+def test_searches_in_outer_folds_and_one_on_all_rows(task, undisturbed):
+    result, directory, notes = undisturbed
     assert notes.trials == 3 * 2
     nested = result.nested
     assert len(nested.folds) == 2
-    sealed = json.loads((tmp_path / "tuning" / "nest_optuna" / "seal.json").read_text())
+    sealed = json.loads((directory / "tuning" / "nest_optuna" / "seal.json").read_text())
     assert sum(f.n_test for f in nested.folds) == 96 - len(sealed["test_rows"])
     rows = [f.n_test for f in nested.folds]
     assert nested.score.mean == pytest.approx(np.average([f.score for f in nested.folds], weights=rows), abs=1e-6)
     assert nested.metrics["accuracy"] == pytest.approx(nested.score.mean)
-    exported = json.loads(result.export(tmp_path / "best.json").read_text())["metadata"]["nested"]
+    exported = json.loads(result.export(directory / "best.json").read_text())["metadata"]["nested"]
     assert exported["score"]["mean"] == pytest.approx(nested.score.mean)
 
     again = Notes()
-    repeated = truetune.tune(task, "optuna", 2, directory=tmp_path, observer=again, **SETTINGS)
+    repeated = truetune.tune(task, "optuna", 2, directory=directory, observer=again, **SETTINGS)
     assert again.trials == 0
     assert repeated.nested.score == nested.score
+
+
+@pytest.mark.tensorflow
+def test_the_cost_is_said_before_the_first_training(undisturbed):
+    lines = undisturbed[2].lines
+    (said,) = [line for line in lines if line.startswith("Nested evaluation")]
+    assert said.endswith("up to 16 trainings, of which 12 of trials, 0 of finalists and 4 of the outer folds' winners.")
+    assert lines.index(said) < lines.index("trial 0 starts")
+
+
+class Disturbed(Notes):
+    """Does something when the first trial of the second outer fold has ended."""
+
+    def __init__(self, disturb):
+        super().__init__()
+        self.disturb = disturb
+
+    def trial_ended(self, trial, worker):
+        super().trial_ended(trial, worker)
+        if self.trials == 3:
+            self.disturb()
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("by", ["Ctrl-C", "the end of the time"])
+def test_an_evaluation_that_was_stopped_goes_on_in_its_outer_fold(task, undisturbed, tmp_path, monkeypatch, by):
+    now = time.monotonic
+    late = Disturbed(lambda: monkeypatch.setattr(time, "monotonic", lambda: now() + 7200.0))
+    if by == "Ctrl-C":
+        with pytest.raises(KeyboardInterrupt):
+            truetune.tune(task, "optuna", 2, directory=tmp_path, observer=Disturbed(interrupt), **SETTINGS)
+    else:
+        with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min is used up in outer fold 2 of 2.* goes on there"):
+            truetune.tune(task, "optuna", 2, directory=tmp_path, observer=late, time_budget=3600.0, **SETTINGS)
+        monkeypatch.undo()
+    first = tmp_path / "tuning" / "nest_optuna" / "outer" / "1.json"
+    measured = first.stat().st_mtime_ns
+    assert not first.with_name("2.json").exists()
+
+    notes = Notes()
+    result = truetune.tune(task, "optuna", 2, directory=tmp_path, observer=notes, **SETTINGS)
+    assert notes.trials == 3
+    assert "Study 'nest_optuna_outer_1' has its 2 trials; nothing is left to do." in notes.lines
+    assert first.stat().st_mtime_ns == measured
+    assert result.nested.score == undisturbed[0].nested.score
+    assert result.nested.metrics == undisturbed[0].nested.metrics
+    assert result.best_hyperparameters == undisturbed[0].best_hyperparameters
+
+
+def test_searches_share_the_time_budget():
+    options = SearchOptions(protocol="nested", time_budget=3600.0)
+    left = _Clock(3600.0, time.monotonic() - 600.0).limited(options, "outer fold 1 of 2").time_budget
+    assert 2990.0 < left <= 3000.0
+    assert _Clock(None).limited(replace(options, time_budget=None), "outer fold 1 of 2").time_budget is None
+    with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min is used up in the last search"):
+        _Clock(3600.0, time.monotonic() - 3601.0).limited(options, "the last search")
+
+
+@pytest.mark.tensorflow
+def test_leave_one_group_out_outside(task, tmp_path):
+    data = task.load()
+    few = replace(task, data=data.take(np.flatnonzero(np.isin(data.groups, ["s0", "s1", "s2", "s3", "s4"]))))
+    settings = {**SETTINGS, "outer": "leave-one-group-out", "fresh_runs": 1}
+    notes = Notes()
+    result = truetune.tune(few, "optuna", 1, directory=tmp_path, observer=notes, **settings)
+    sealed = json.loads((tmp_path / "tuning" / "nest_optuna" / "seal.json").read_text())["test_rows"]
+    tuned = few.load().take(np.setdiff1d(np.arange(60), sealed))
+    folds = result.nested.folds
+    assert [fold.name for fold in folds] == sorted(set(tuned.groups.tolist()))
+    assert all(fold.n_test == 12 for fold in folds)
+    assert notes.trials == len(folds) + 1
+    assert any(f"{len(folds)} outer folds by subject" in line for line in notes.lines)
 
 
 @pytest.mark.tensorflow
@@ -132,9 +218,8 @@ def test_fresh_archives_the_earlier_evaluation_once_and_nothing_of_its_own(task,
 
 
 @pytest.mark.tensorflow
-def test_what_an_outer_fold_is_measured_on_is_sealed_for_its_search(task, tmp_path):
-    truetune.tune(task, "optuna", 1, directory=tmp_path, **SETTINGS)
-    place = tmp_path / "tuning" / "nest_optuna"
+def test_what_an_outer_fold_is_measured_on_is_sealed_for_its_search(task, undisturbed):
+    place = undisturbed[1] / "tuning" / "nest_optuna"
     dataset = task.load()
     outside = json.loads((place / "seal.json").read_text())["test_rows"]
     development = dataset.take(np.setdiff1d(np.arange(96), outside))
@@ -142,3 +227,13 @@ def test_what_an_outer_fold_is_measured_on_is_sealed_for_its_search(task, tmp_pa
     for number, outer in enumerate(folds, start=1):
         (inner,) = (place / "outer" / str(number) / "tuning").glob("*/seal.json")
         assert json.loads(inner.read_text())["test_rows"] == outer.validation.tolist()
+
+
+@pytest.mark.tensorflow
+def test_the_plan_counts_the_outer_winners(task, tmp_path):
+    settings = {**SETTINGS, "finalists": 1, "workers": 1, "outer": "leave-one-group-out"}
+    plan = make_plan(task, SearchOptions(max_trials=2, directory=tmp_path, **settings))
+    outer = plan.searches - 1
+    assert (plan.trials, plan.finals) == (2, 2 * 2 + 2 * 2)
+    assert (plan.winners, plan.winner_epochs) == (2 * outer, 2 * 2 * outer)
+    assert 2 < outer < 8

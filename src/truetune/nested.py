@@ -6,9 +6,10 @@ search that it measures, its choice of epochs and finalists included.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from truetune.data.dataset import Dataset
 from truetune.data.protocols import Fold, Protocol
 from truetune.data.seal import seal
 from truetune.errors import SearchStopped
+from truetune.results.finalists import FreshTraining
 from truetune.results.nested import NestedEstimate, OuterFold, nested_estimate, read_fold, write_fold
 from truetune.results.result import Result
 from truetune.seeds import derive_seed
 from truetune.session import run_session
 from truetune.study.archive import begin_anew
+from truetune.study.budget import duration
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
 from truetune.study.place import StudyPlace
@@ -38,7 +41,7 @@ def run_nested(task: Task, options: SearchOptions, observer: Observer, source: M
 
     Raises:
         As `run_session`.
-        SearchStopped: a search in an outer fold ended without a winner.
+        SearchStopped: a search in an outer fold ended without a winner, or the time budget is used up in one.
     """
     dataset = task.load()
     place = StudyPlace.of(
@@ -53,28 +56,68 @@ def run_nested(task: Task, options: SearchOptions, observer: Observer, source: M
     development = seal(dataset, place.seal, options.seed).development(dataset)
     folds = Protocol.of(options.outer, options.outer_folds).folds(development, derive_seed(options.seed, "outer"))
     observer.note(cost(options, len(folds), folds[0].by))
+    clock = _Clock(options.time_budget)
     measured = []
     for number, fold in enumerate(folds, start=1):
-        observer.note(f"Outer fold {number} of {len(folds)}: {fold.name}, {len(fold.validation)} rows left out.")
+        where = f"outer fold {number} of {len(folds)}"
+        observer.note(f"O{where[1:]}: {fold.name}, {len(fold.validation)} rows left out.{clock.said()}")
         inside = _without(development, fold)
-        inner = _inner_options(options, place, number)
+        inner = clock.limited(_inner_options(options, place, number), where)
         result = run_session(replace(task, data=inside), inner, observer)
+        clock.check(result, where)
         kept = place.outer_folds / f"{number}.json"
         measured.append(_measured(task, development, fold, result, options, kept))
         observer.note(f"Outer fold {number}: {task.objective.name.removeprefix('val_')} {measured[-1].score:.4f}.")
     estimate = _estimate(task, development, folds[0], measured)
-    result = run_session(replace(task, data=dataset), _last_options(options), observer, source)
+    last = clock.limited(_last_options(options), "the last search")
+    result = run_session(replace(task, data=dataset), last, observer, source)
     return replace(result, nested=estimate)
 
 
+@dataclass(frozen=True)
+class _Clock:
+    """The time budget of the whole evaluation, which its searches share."""
+
+    budget: float | None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float | None:
+        return None if self.budget is None else self.budget - (time.monotonic() - self.began)
+
+    def said(self) -> str:
+        return "" if self.left is None else f" {duration(max(self.left, 0))} of the time budget are left."
+
+    def limited(self, options: SearchOptions, where: str) -> SearchOptions:
+        """`options` of a search that takes no longer than what is left. Raises SearchStopped: nothing is."""
+        left = self.left
+        if left is not None and left <= 0:
+            raise self._used_up(where)
+        return replace(options, time_budget=left)
+
+    def check(self, result: Result, where: str) -> None:
+        """A search that the time cut short is not the one that is to be measured. Raises SearchStopped."""
+        if result.is_out_of_time:
+            raise self._used_up(where)
+
+    def _used_up(self, where: str) -> SearchStopped:
+        assert self.budget is not None
+        return SearchStopped(
+            f"The time budget of {duration(self.budget)} is used up in {where}. Nothing that finished is lost: the "
+            "same command goes on there."
+        )
+
+
 def cost(options: SearchOptions, n_outer: int, by: str) -> str:
-    """What a nested evaluation trains, for a person."""
+    """What a nested evaluation trains at most, for a person; a training that is killed and begun again counts once."""
     searches = n_outer + 1
-    each = options.max_trials * options.folds
+    training = FreshTraining(options.finalists, options.fresh_runs).of_search(options.max_trials)
+    trials, finals = (searches * n * options.folds for n in (options.max_trials, training.most_runs))
+    winners = n_outer * options.fresh_runs
     return (
         f"Nested evaluation: {n_outer} outer folds by {by}, each with a search of {options.max_trials} trials in "
-        f"{options.folds} inner folds, and a last search on all rows: up to {searches} × {each} = {searches * each} "
-        "trainings, and those of the finalists."
+        f"{options.folds} inner folds, and a last search on all rows: up to {trials + finals + winners} trainings, of "
+        f"which {trials} of trials, {finals} of finalists and {winners} of the outer folds' winners."
     )
 
 

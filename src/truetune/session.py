@@ -135,6 +135,7 @@ class Session:
     def __post_init__(self) -> None:
         self.leases = Leases(self.store.owner, self.options.lease_seconds)
         self.data = self.place.data / self.store.owner.token
+        self.is_out_of_time = False
 
     def close(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
@@ -238,7 +239,7 @@ class Session:
             finals = self._finals(lifecycle.budget)
             while finals.begin_stage():
                 run_in_workers(finals, workers, self.options.workers_per_trial)
-        self._ended()
+        self._ended(lifecycle.budget)
 
     def _search_in_process(self) -> None:
         from truetune.study.finals import run_finals_in_process
@@ -251,7 +252,7 @@ class Session:
         run_in_process(lifecycle, task, folds)
         finals = self._finals(lifecycle.budget)
         run_finals_in_process(finals, lambda request, host: trained(task, folds, request, host))
-        self._ended()
+        self._ended(lifecycle.budget)
 
     def _finals(self, budget: Budget) -> Finals:
         """The fresh runs of the finalists; none before the search has its trials."""
@@ -392,9 +393,11 @@ class Session:
         line += f"; trained by other processes: {', '.join(elsewhere)}" if elsewhere else ""
         self.observer.note(f"{line}.")
 
-    def _ended(self) -> None:
-        if self.is_complete() and set(self.store.owners()) <= {self.store.owner.token}:
+    def _ended(self, budget: Budget) -> None:
+        is_complete = self.is_complete()
+        if is_complete and set(self.store.owners()) <= {self.store.owner.token}:
             shutil.rmtree(self.place.checkpoints, ignore_errors=True)
+        self.is_out_of_time = not is_complete and bool(budget.why_no_time())
         self.observer.search_ended()
 
     def result(self) -> Result:
@@ -412,6 +415,7 @@ class Session:
             training=self._training(),
             task=replace(self.task, data=self.dataset),
             seal=self.place.seal,
+            is_out_of_time=self.is_out_of_time,
         )
         return replace(result, best_weights=self._best_weights(result))
 

@@ -153,7 +153,8 @@ _SEARCH = (
         "--time-budget",
         type=DURATION,
         default=None,
-        help="For this run, e.g. 2h: no trial starts that would end later, and what runs then is interrupted.",
+        help="For this run, e.g. 2h: no trial starts that would end later, and what runs then is interrupted. The "
+        "searches of nested share it.",
     ),
     click.option("--trial-timeout", type=DURATION, default=None, help="A trial that takes longer, e.g. 20m, fails."),
     click.option(

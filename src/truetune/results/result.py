@@ -45,6 +45,7 @@ class Result:
         fresh: finalists trained again.
         training: how they were; by default none is.
         nested: what a nested evaluation says; None for other protocols.
+        is_out_of_time: whether the time budget ended this run before the search had what it was to train.
         task, seal: what was tuned, and the file that seals its test part: for `verify`.
     """
 
@@ -58,6 +59,7 @@ class Result:
     fresh: tuple[FreshRun, ...] = ()
     training: FreshTraining = field(default_factory=FreshTraining)
     nested: NestedEstimate | None = None
+    is_out_of_time: bool = False
     task: Task | None = field(default=None, repr=False, compare=False)
     seal: Path | None = field(default=None, repr=False, compare=False)
 

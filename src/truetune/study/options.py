@@ -65,6 +65,7 @@ class SearchOptions:
         config: the config.py whose values are trial 0; None takes the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
         time_budget: seconds; no trial is started that would probably end later, and one that runs then is interrupted.
+            The searches of "nested" share it.
         stop_after_no_improvement: finished trials without a new best after which the search ends.
         trial_timeout: seconds after which a trial is ended as failed.
         max_retries: how often a trial whose process died is trained again.
