@@ -104,7 +104,7 @@ class _Clock:
         assert self.budget is not None
         return SearchStopped(
             f"The time budget of {duration(self.budget)} is used up in {where}. Nothing that finished is lost: the "
-            "same command goes on there."
+            "same command, without --fresh, goes on there."
         )
 
 
