@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truetune.errors import InputError
-from truetune.study.names import LONGEST_NAME, checked_study_name, default_study_name
+from truetune.study.names import LONGEST_NAME, checked_study_name, default_study_name, ending_in
 from truetune.study.options import ALGORITHMS, SearchOptions
 
 NASTY = [
@@ -47,3 +47,10 @@ def test_the_longest_default_name_is_not_cut():
             options = SearchOptions(method=method, algorithm=algorithm)
             shown = "optuna" if method == "optuna" else algorithm
             assert options.name_for("emotion_recognition", True) == f"emotion_recognition_{shown}_dummy"
+
+
+def test_long_names_that_begin_alike_stay_apart_with_an_ending():
+    one, other = ("a" * (LONGEST_NAME - 1) + last for last in "xy")
+    assert len({ending_in(name, "_outer_10") for name in (one, other)}) == 2
+    assert all(len(ending_in(name, "_outer_10")) == LONGEST_NAME for name in (one, other))
+    assert ending_in("study", "_outer_1") == "study_outer_1"

@@ -31,15 +31,19 @@ def checked_study_name(name: str) -> str:
     return name
 
 
+def ending_in(name: str, ending: str) -> str:
+    """`name` with `ending`; a long one is cut, and keeps a digest of the whole, so that two of them stay two."""
+    room = LONGEST_NAME - len(ending)
+    if len(name) <= room:
+        return name + ending
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return f"{name[: room - 7]}_{digest}{ending}"
+
+
 def default_study_name(prefix: str, algorithm: str, is_dummy: bool) -> str:
     """`emotion_recognition_optuna`; of a long prefix the beginning and a checksum are left.
 
     Raises:
         InputError: prefix or algorithm hold characters that no folder has.
     """
-    suffix = f"_{algorithm}{'_dummy' if is_dummy else ''}"
-    name = f"{prefix}{suffix}"
-    if len(name) > LONGEST_NAME:
-        digest = hashlib.sha256(prefix.encode()).hexdigest()[:6]
-        name = f"{prefix[: LONGEST_NAME - len(suffix) - 7]}_{digest}{suffix}"
-    return checked_study_name(name)
+    return checked_study_name(ending_in(prefix, f"_{algorithm}{'_dummy' if is_dummy else ''}"))

@@ -16,7 +16,7 @@ from truetune.atomic import storage_error
 from truetune.errors import StudyError
 from truetune.space import Space
 from truetune.study.database import sqlite_url
-from truetune.study.names import LONGEST_NAME
+from truetune.study.names import ending_in
 
 WAY_OUT = (
     "Use what the study was made with, or start anew with --fresh (the earlier study is archived), or choose another "
@@ -49,8 +49,7 @@ class StudyPlace:
         """Of the search in an outer fold: the same record, and another folder, since the rows that one fold seals are
         tuned on in another one.
         """
-        ending = f"_outer_{number}"
-        return StudyPlace(self.outer_folds / str(number), self.name[: LONGEST_NAME - len(ending)] + ending, self.url)
+        return StudyPlace(self.outer_folds / str(number), ending_in(self.name, f"_outer_{number}"), self.url)
 
     @property
     def folder(self) -> Path:
