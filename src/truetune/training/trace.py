@@ -12,10 +12,10 @@ import keras
 from truetune.errors import BuildError, TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.space import Hyperparameter, Space, Value
-from truetune.training.fit import fit_model
+from truetune.training.fit import declare_and_build, fit_model
 from truetune.training.folds import Parts
+from truetune.training.outcomes import user_frames
 from truetune.training.protocol import Timing, TrainingTask
-from truetune.training.trial import _declare_and_build, _user_frames
 
 MOST_BUILDS = 16
 """Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""
@@ -58,11 +58,11 @@ def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
 
     hp = HyperParameters(answer)
     try:
-        _declare_and_build(hypermodel, hp)
+        declare_and_build(hypermodel, hp)
     except TruetuneError:
         raise
     except Exception as error:
-        text = "".join(traceback.format_exception(type(error), error, _user_frames(error)))
+        text = "".join(traceback.format_exception(type(error), error, user_frames(error)))
         raise BuildError(f"The builder raised {type(error).__name__}: {error}", text) from None
     finally:
         keras.backend.clear_session()
@@ -87,7 +87,7 @@ def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
     """Two epochs of the default model; the second says what an epoch costs once TensorFlow has traced it."""
     hp = HyperParameters(lambda hyperparameter: hyperparameter.default)
     began = time.perf_counter()
-    model = _declare_and_build(task.hypermodel, hp)
+    model = declare_and_build(task.hypermodel, hp)
     built = time.perf_counter()
     clock = _EpochClock()
     fit_model(task.hypermodel, hp, model, parts.train, parts.validation, epochs=2, seed=0, callbacks=[clock])

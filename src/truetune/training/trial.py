@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-
-import keras
 
 from truetune.data.dataset import Array
 from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.seeds import derive_seed
 from truetune.space import Value
-from truetune.task import Objective
-from truetune.training.checkpoint import EndedFold, Progress
+from truetune.training.checkpoint import Progress
 from truetune.training.checkpoint_times import CheckpointTimes
 from truetune.training.cross_validation import outcome_of, restore, snapshot
 from truetune.training.fit import (
-    History,
-    build_model,
+    declare_and_build,
     fit_model,
     fits_plainly,
     overrides_fit,
@@ -32,12 +27,12 @@ from truetune.training.fold_ahead import TakesIn, fold_owner
 from truetune.training.folds import Folds
 from truetune.training.kept_weights import keep_weights
 from truetune.training.measured import check_built
-from truetune.training.out_of_memory import is_out_of_memory
+from truetune.training.outcomes import ended_fold, failed, outcome_so_far, scored_from_history
 from truetune.training.pooled import build_metrics
 from truetune.training.protocol import Declined, Host, Outcome, Request, TrainingTask
 from truetune.training.take_up import Beginning, load_or_say, take_up
-from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over, never_logged
-from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
+from truetune.training.watch import Course, Stopwatch, TrialCallback, is_over
+from truetune.trial import TrialState
 
 
 def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) -> Outcome | None:
@@ -55,13 +50,13 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     stopwatch = Stopwatch()
     hp = HyperParameters(host.answer)
     try:
-        model = _declare_and_build(task.hypermodel, hp)
+        model = declare_and_build(task.hypermodel, hp)
     except Declined:
         return None
     except TruetuneError:
         raise
     except Exception as error:
-        return _failed(error, "build", stopwatch)
+        return failed(error, "build", stopwatch)
     check_built(model, hp.values, task.hypermodel)
     if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
         return None
@@ -76,7 +71,7 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     except TruetuneError:
         raise
     except Exception as error:
-        return _failed(error, "fit", stopwatch, epochs=progress.epoch)
+        return failed(error, "fit", stopwatch, epochs=progress.epoch)
     outcome = replace(outcome, seconds=stopwatch.seconds)
     problem = keep_weights(model, outcome, request, task.objective)
     if problem:
@@ -96,7 +91,7 @@ def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: i
     seed_everything(request.seed)
     hp = HyperParameters(host.answer)
     try:
-        model = _declare_and_build(task.hypermodel, hp)
+        model = declare_and_build(task.hypermodel, hp)
         if fits_plainly(task.hypermodel, model):
             progress = _begun_ahead(model, request, fold, hp.values, host)
             course = _course(task, request, hp, model, Beginning(progress, progress.epoch), Stopwatch(), host)
@@ -140,18 +135,6 @@ def _course(
     )
 
 
-def _declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
-    declare = getattr(hypermodel, "declare_hyperparameters", None)
-    if declare is not None:
-        declare(hp)
-    model = build_model(hypermodel, hp)
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"The builder returned {type(model).__name__}. Expected a compiled keras.Model; end it with `return model`."
-        )
-    return model
-
-
 @dataclass(frozen=True)
 class _Training:
     """What all folds of a trial have in common; `start` is what a fold's model begins from, None to build it anew."""
@@ -171,7 +154,7 @@ class _Training:
             outcome = self.fold(hp, model, TrialCallback(self.task, self.host, progress, course))
             if len(self.folds) == 1 or outcome.state in (TrialState.FAILED, TrialState.PAUSED):
                 return outcome
-            progress.next_fold(_ended_fold(outcome, progress, self.task.objective))
+            progress.next_fold(ended_fold(outcome, progress, self.task.objective))
             if outcome.state is TrialState.PRUNED or progress.fold == len(self.folds):
                 return outcome_of(model, progress.ended, self.folds, self.task.objective, outcome.state)
             course = replace(course, initial_epoch=0)
@@ -198,7 +181,7 @@ class _Training:
         # A `fit` of the user's own may have changed more of the model than its variables.
         seed_everything(self._seed(fold))
         hp = HyperParameters(self.host.answer)
-        return hp, _declare_and_build(self.task.hypermodel, hp)
+        return hp, declare_and_build(self.task.hypermodel, hp)
 
     def _seed(self, fold: int) -> int:
         return self.request.seed if fold == 0 else derive_seed(self.request.seed, "fold", fold)
@@ -207,7 +190,7 @@ class _Training:
         """Train the fold at which the progress of `watch` stands."""
         progress, course = watch.progress, watch.course
         if _is_still_paused(progress, self.request) or _ended_before(progress, course, self.task.patience):
-            return _outcome(model, progress, progress.history, self.request)
+            return outcome_so_far(model, progress, progress.history, self.request)
         progress.paused = False
         parts = self.folds.parts(progress.fold)
         history = fit_model(
@@ -228,18 +211,10 @@ class _Training:
         if watch.failure:
             return Outcome(TrialState.FAILED, epochs=progress.epoch, history=history, reason=watch.failure)
         if not watch.has_recorded:
-            return _scored_from_history(self.task.objective, history, progress.epoch)
+            return scored_from_history(self.task.objective, history, progress.epoch)
         if course.keep and not course.resumable:
             course.times.write(model, progress)
-        return _outcome(model, progress, history, self.request)
-
-
-def _ended_fold(outcome: Outcome, progress: Progress, objective: Objective) -> EndedFold:
-    if progress.reports:
-        return EndedFold(outcome.epochs, outcome.best_epoch, progress.reports, progress.states)
-    values = outcome.history[objective.name]
-    reports = dict(enumerate(values, start=1)) if len(values) > 1 else {outcome.best_epoch: values[0]}
-    return EndedFold(outcome.epochs, outcome.best_epoch, reports)
+        return outcome_so_far(model, progress, history, self.request)
 
 
 def _is_still_paused(progress: Progress, request: Request) -> bool:
@@ -250,69 +225,3 @@ def _is_still_paused(progress: Progress, request: Request) -> bool:
 def _ended_before(progress: Progress, course: Course, patience: int | None) -> bool:
     """It was killed after its last epoch; a parent's early stop does not end the promoted trial."""
     return bool(progress.reports) and is_over(progress, course, patience)
-
-
-def _outcome(model: Any, progress: Progress, history: History, request: Request) -> Outcome:
-    """Of what was recorded; `model` gets the weights of the best epoch, unless it goes on later."""
-    if progress.paused:
-        state = TrialState.PAUSED
-    else:
-        state = TrialState.PRUNED if progress.pruned else TrialState.COMPLETE
-        if progress.best_weights:  # of a fold that was trained ahead farther than this, they are unknown and not needed
-            model.set_weights(progress.best_weights)
-    score = progress.best_score
-    if request.score_epoch is not None:
-        score = progress.reports[min(request.score_epoch, max(progress.reports))]
-    return Outcome(
-        state,
-        score,
-        progress.epoch,
-        progress.best_epoch,
-        history=history,
-        weights_are_best=state is not TrialState.PAUSED,
-        best_score=progress.best_score,
-    )
-
-
-def _scored_from_history(objective: Objective, history: History, epochs_seen: int) -> Outcome:
-    """For a user's `fit` that computes the objective itself, or does not pass our callbacks on: the returned values
-    are all there is. A single value belongs to the weights after the last epoch.
-    """
-    if objective.name not in history:
-        raise never_logged(objective, history)
-    values = history[objective.name]
-    best = 0
-    for epoch, value in enumerate(values):
-        if objective.is_better(value, values[best] if math.isfinite(values[best]) else None):
-            best = epoch
-    epochs = max(len(values), epochs_seen)
-    if not values or not math.isfinite(values[best]):
-        return Outcome(TrialState.FAILED, epochs=epochs, history=history, reason="the objective is not finite")
-    best_epoch = epochs if len(values) == 1 else best + 1
-    is_last = best_epoch == epochs
-    return Outcome(TrialState.COMPLETE, values[best], epochs, best_epoch, history=history, weights_are_best=is_last)
-
-
-def _failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) -> Outcome:
-    """The reason in one line; the traceback from the user's own frame on."""
-    frames = traceback.format_exception(type(error), error, _user_frames(error))
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    cause = ERROR
-    if is_out_of_memory(error):
-        cause, reason = OUT_OF_MEMORY, f"out of memory: {reason}"
-    return Outcome(
-        TrialState.FAILED,
-        epochs=epochs,
-        seconds=stopwatch.seconds,
-        reason=reason,
-        stage=stage,
-        traceback="".join(frames),
-        cause=cause,
-    )
-
-
-def _user_frames(error: Exception) -> Any:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("truetune.training"):
-        frame = frame.tb_next
-    return frame or error.__traceback__
