@@ -7,11 +7,13 @@ from pathlib import Path
 TASK = '''"""Irises, by a small network of dense layers."""
 
 import keras
+import numpy as np
 from sklearn.datasets import load_iris
 
 import truetune
 
 X, y = load_iris(return_X_y=True)
+X, y = np.delete(X, 142, axis=0), np.delete(y, 142)  # it is row 101 once more
 
 
 def build(hp):

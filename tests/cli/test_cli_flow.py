@@ -45,8 +45,8 @@ def test_plain_lines_where_there_is_no_terminal(tuned):
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert "\x1b" not in done.stdout
-    assert lines[0] == "Task iris: arrays, 150 rows."
-    assert lines[1] == "96 rows train, 24 validate (split by row), 30 are sealed for the final test (by row)."
+    assert lines[0] == "Task iris: arrays, 149 rows."
+    assert lines[1] == "95 rows train, 24 validate (split by row), 30 are sealed for the final test (by row)."
     for number in range(3):
         assert sum(line.startswith(f"trial {number} ") and f"[{number + 1}/3, best" in line for line in lines) == 1
     assert "Best val_accuracy: " in done.stdout
