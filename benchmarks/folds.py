@@ -1,6 +1,6 @@
 """How much sooner does a trial end when several workers train its folds together? Prints a table.
 
-    python benchmarks/folds.py [--folds 6] [--workers 2] [--trials 3]
+    python benchmarks/folds.py [--folds 6] [--epochs 8] [--workers 2] [--trials 3]
 
 The same search runs twice, with one worker and with several that train each trial together; pruning is off, so that
 both train the same. The times are those of the trials (the start of the workers is not in them); the first trial of
@@ -30,17 +30,18 @@ def build(hp: Any) -> Any:
     return model
 
 
-def task() -> truetune.Task:
+def task(epochs: int) -> truetune.Task:
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 600)
     X = rng.normal(size=(1200, 40, 8)).astype("float32") + 0.1 * y[:, None, None]
     data = truetune.Dataset(X.astype("float32"), y, rows_are_independent=True)
-    return truetune.Task("folds", build, data, truetune.Objective("val_accuracy", "max"), epochs=8)
+    return truetune.Task("folds", build, data, truetune.Objective("val_accuracy", "max"), epochs=epochs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--trials", type=int, default=3)
     chosen = parser.parse_args()
@@ -49,7 +50,7 @@ def main() -> None:
     for workers in (1, chosen.workers):
         with tempfile.TemporaryDirectory() as folder:
             result = truetune.tune(
-                task(),
+                task(chosen.epochs),
                 max_trials=chosen.trials + 1,
                 protocol="k-fold",
                 folds=chosen.folds,
