@@ -117,9 +117,9 @@ def test_the_same_values_are_no_improvement():
     assert (found.verdict.difference, found.verdict.p_value) == (0.0, 1.0)
 
 
-def test_five_seeds_say_beforehand_that_they_cannot_decide():
+def test_five_seeds_say_beforehand_that_they_cannot_decide(seal_path):
     foreseen = []
-    found = verify(TASK, part(0), part(1, subjects=8), POOR, GOOD, replace(FIVE, announce=foreseen.append))
+    found = verify_result(BY_SUBJECT, POOR, GOOD, seal_path, replace(FIVE, announce=foreseen.append))
     assert "The least that can find one are 6 seeds" in foreseen[0]
     assert found.verdict.low > 0
     assert found.verdict.outcome == "no evidence of improvement"

@@ -130,6 +130,7 @@ def verify(
 
     check_pairs(seeds)
     if dry_run:
+        start_tensorflow()
         click.echo(foresee_from_config(_task(directory, chosen), directory, VerifyOptions(seeds, seed)))
         click.echo("Nothing was trained, and the sealed rows stay sealed.")
         return

@@ -42,7 +42,7 @@ class VerifyOptions:
         difference: standard deviation of the difference of two configurations from one part of the development rows to
             the next; None where nothing is known.
         validation_share: of the development rows, those that such a difference was measured on.
-        announce: hears, before anything is trained, what the verification can find.
+        announce: hears, before the sealed rows are opened, what the verification can find.
         progress: called after each training.
     """
 
@@ -64,8 +64,8 @@ class VerifyOptions:
             self,
             score=confirmed if self.score is None else self.score,
             spread=finalists.spread if self.spread is None else self.spread,
-            difference=finalists.difference,
-            validation_share=finalists.validation_share,
+            difference=finalists.difference if self.difference is None else self.difference,
+            validation_share=finalists.validation_share if self.validation_share is None else self.validation_share,
         )
 
     @property
@@ -109,6 +109,8 @@ def verify_from_config(
 def foresee_from_config(task: Task, directory: Path = Path("models"), options: VerifyOptions | None = None) -> str:
     """What `verify_from_config` could find, for a person. Nothing is trained, and the sealed rows stay sealed.
 
+    Data without a search have no seal yet; then it is made, as by `verify_from_config`.
+
     Args:
         task: gives data and metric.
         directory: where the search wrote.
@@ -116,7 +118,7 @@ def foresee_from_config(task: Task, directory: Path = Path("models"), options: V
 
     Raises:
         InputError: fewer than 5 pairs.
-        StudyError: the seal is missing, damaged, or of other data.
+        StudyError: the seal is damaged, or of other data.
     """
     from truetune.results.retrain import exported, open_seal
 
@@ -157,7 +159,6 @@ def verify_result(
     sealed = seal(dataset, seal_path, options.seed)
     if options.announce is not None:
         options.announce(_foreseen(task, dataset, sealed, options))
-    options = replace(options, announce=None)
     asked = Read("verify", before.digest, after.digest, options.drawn)
     opened = open_test(sealed, dataset, seal_path, asked)
     kept = KeptTrainings(seal_path.parent / FOLDER, _common(task, sealed))
@@ -184,7 +185,7 @@ def verify(
         development: rows that are not sealed.
         test: the sealed rows; read here.
         before, after: what to compare.
-        options: None takes the defaults.
+        options: None takes the defaults; nothing is announced here, where the sealed rows are open already.
         kept: trainings that were done already; None keeps none.
 
     Raises:
@@ -194,8 +195,6 @@ def verify(
     check_pairs(options.seeds)
     clusters = clusters_of(test, options.seed)
     metric = task.objective.name.removeprefix("val_")
-    if options.announce is not None:
-        options.announce(foresee(_design(metric, len(development), len(test), clusters, options)))
     pairs = Pairs(task, development, test, clusters, kept or KeptTrainings(None, {}), options.seed)
     first, second = pairs.train(before, after, options.drawn, options.progress)
     resampled, notes = _resampled(metric, first, second, clusters, options.seed)
@@ -247,22 +246,17 @@ def _foreknown(options: VerifyOptions, task: Task, best: BestHyperparameters | N
 def _foreseen(task: Task, dataset: Dataset, sealed: Seal, options: VerifyOptions) -> str:
     """Of the sealed rows, their number and groups are all that is asked."""
     clusters = clusters_of(dataset.take(sealed.test_rows), options.seed)
-    metric = task.objective.name.removeprefix("val_")
-    n_rows = len(sealed.development_rows), len(sealed.test_rows)
-    return foresee(_design(metric, *n_rows, clusters, options))
-
-
-def _design(metric: str, n_development: int, n_test: int, clusters: Clusters, options: VerifyOptions) -> Design:
-    return Design(
-        metric,
+    design = Design(
+        task.objective.name.removeprefix("val_"),
         options.seeds,
-        n_test,
+        len(sealed.test_rows),
         n_subjects=len(clusters) if clusters.are_groups else None,
         score=options.score,
         spread=options.spread,
         difference=None if options.validation_share is None else options.difference,
-        n_measured=round(n_development * (options.validation_share or 0.0)),
+        n_measured=round(len(sealed.development_rows) * (options.validation_share or 0.0)),
     )
+    return foresee(design)
 
 
 def _common(task: Task, sealed: Seal) -> Mapping[str, Any]:
