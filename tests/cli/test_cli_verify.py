@@ -62,8 +62,13 @@ def _applied(folder: Path, rate: float, winner: float) -> None:
     assert done.exit_code == 0, done.output
 
 
-def test_an_improvement_is_said_and_leaves_with_0(applied):
+def test_an_improvement_is_said_and_leaves_with_0(applied, here):
     applied(rate=0.0, winner=0.1)
+    foreseen = run(*SIX, "--dry-run")
+    assert foreseen.exit_code == 0, foreseen.output
+    assert foreseen.output.startswith("With 6 seeds and 4 test subjects this can detect a difference of about")
+    assert foreseen.output.endswith("Nothing was trained, and the sealed rows stay sealed.\n")
+    assert not list(here.rglob("ledger.json"))
     found = run(*SIX, "--require-improvement")
     assert found.exit_code == 0, found.output
     assert "12 trainings, before and after the last apply to src/config.py" in found.output
