@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import SearchStopped
@@ -33,7 +33,6 @@ class Played:
     number: int
     attempt: int = 0
     began: float = 0.0
-    has_ended: bool = False
     begins_in: int = 0
 
 
@@ -86,7 +85,6 @@ class Play:
 
     def ended(self, running, outcome):
         self.ended_numbers.append(running.number)
-        running.has_ended = True
         for file in self.folder.glob(f"{running.number}_*"):
             file.unlink()
 
@@ -226,6 +224,7 @@ class PlayedWorkers:
 
 @settings(max_examples=400)
 @given(seed=st.integers(0, 2**32))
+@example(seed=7264)  # a helper ends late, after its trial died, was trained again and ended
 def test_every_training_ends_once_and_leaves_nothing_behind(tmp_path_factory, seed):
     dice = random.Random(seed)
     play = Play(tmp_path_factory.mktemp("folds"), dice)

@@ -40,14 +40,12 @@ class RunningFinal:
         attempt: how often it was started anew.
         began: on the monotonic clock.
         refused: why it cannot be trained; empty while nothing speaks against it.
-        has_ended: it is recorded, and its files have gone.
     """
 
     planned: PlannedRun
     attempt: int = 0
     began: float = field(default_factory=time.monotonic)
     refused: str = ""
-    has_ended: bool = False
 
 
 class Finals:
@@ -224,7 +222,6 @@ class Finals:
         if run is None:
             run = _as_recorded(running.planned, outcome)
             self._store.add_fresh(run)
-        running.has_ended = True
         for path in self._folder.glob(f"{_stem(running.planned)}_fold_*.npz"):
             path.unlink(missing_ok=True)
         self._say_ended(run)

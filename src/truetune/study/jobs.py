@@ -17,11 +17,9 @@ class Running(Protocol):
 
     Attributes:
         began: on the monotonic clock.
-        has_ended: it is recorded, and its files have gone.
     """
 
     began: float
-    has_ended: bool
 
 
 R = TypeVar("R", bound=Running)

@@ -368,7 +368,6 @@ class Lifecycle:
         self._budget.count(trial)
         self._weights.learn(trial)
         self._checkpoints.discard(trial)
-        running.has_ended = True
         self._checkpoints.discard_losers(self._searcher)
         self._observer.trial_ended(trial, running.worker)
         self._failures.count(trial)

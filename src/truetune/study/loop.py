@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from truetune.errors import SearchStopped
@@ -164,11 +165,18 @@ class _Loop(Generic[R]):
 
     def _end_help(self, help_: Help[R]) -> None:
         training = help_.training
-        if training.running.has_ended:  # its files have gone; this one was written since
-            self._jobs.fold_file(training.running, help_.fold).unlink(missing_ok=True)
-        elif not help_.is_called_off and training.left(help_.fold):
+        if help_.is_called_off:
+            self._discard(self._jobs.fold_file(training.running, help_.fold), help_.fold)
+        elif training.left(help_.fold):
             index = next(index for index, other in self._trainings.items() if other is training)
             self._answer_fold(self._workers.by_index(index), training, help_.fold)
+
+    def _discard(self, file: Path, fold: int) -> None:
+        """The files of an ended training have gone, and this one was written since. One that is trained again after
+        its worker died takes it in.
+        """
+        if all(self._jobs.fold_file(training.running, fold) != file for training in self._trainings.values()):
+            file.unlink(missing_ok=True)
 
     def _call_off(self, training: Training[R]) -> None:
         """Its helpers end at their next epoch."""

@@ -25,7 +25,6 @@ class RunningTrial:
         foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
         refused: why the proposal is not trained, which is still to be retracted; empty while nothing speaks against it.
         lost: another process trains it by now.
-        has_ended: it is recorded, and its checkpoints have gone.
     """
 
     number: int
@@ -39,4 +38,3 @@ class RunningTrial:
     foreseen: dict[str, Value] = field(default_factory=dict)
     refused: str = ""
     lost: bool = False
-    has_ended: bool = False
