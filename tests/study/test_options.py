@@ -54,6 +54,11 @@ def test_paths_may_be_text():
     assert (options.directory, options.config) == (Path("elsewhere"), Path("config.py"))
 
 
+def test_a_searcher_made_by_a_lambda_has_a_study_of_its_own_name():
+    options = SearchOptions(searcher=lambda problem: problem)
+    assert (options.chosen_algorithm, options.name_for("digits", is_dummy=False)) == ("own", "digits_own")
+
+
 def test_why_a_second_process_is_refused():
     class Own:
         name = "sobol"

@@ -183,7 +183,8 @@ class SearchOptions:
     def chosen_algorithm(self) -> str:
         """For the record and the study's name."""
         if self.searcher is not None:
-            return str(getattr(self.searcher, "name", getattr(self.searcher, "__name__", "own")))
+            name = str(getattr(self.searcher, "name", getattr(self.searcher, "__name__", "own")))
+            return "own" if name == "<lambda>" else name  # the study's name becomes a folder's
         return self.algorithm or ALGORITHMS[self.method][0]
 
     @property
