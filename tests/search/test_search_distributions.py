@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -49,6 +49,7 @@ def test_what_the_sampler_draws_lies_in_the_range_and_comes_back(hp: Hyperparame
 
 
 @given(hyperparameters())
+@example(numeric("Float", 2.5233639888199306, 2 * 2.5233639888199306, 2, "reverse_log"))  # in decimals below its low
 def test_the_record_holds_natural_values(hp: Hyperparameter) -> None:
     distribution = natural_distribution(hp)
     for value in tidy_grid(hp) or (hp.low, hp.high):

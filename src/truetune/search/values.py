@@ -48,9 +48,11 @@ def tidy_grid(hyperparameter: Hyperparameter) -> tuple[Value, ...] | None:
         Decimal(repr(float(v or 0.0))) for v in (hyperparameter.low, hyperparameter.high, hyperparameter.step)
     )
     if hyperparameter.sampling == "linear":
-        return tuple(float(low + index * step) for index in range(len(grid)))
-    scaled = [low * step**index for index in range(len(grid))]
-    return tuple(float(value if hyperparameter.sampling == "log" else high + low - value) for value in scaled)
+        points = [low + index * step for index in range(len(grid))]
+    else:
+        scaled = [low * step**index for index in range(len(grid))]
+        points = scaled if hyperparameter.sampling == "log" else [high + low - value for value in scaled]
+    return tuple(float(min(max(point, low), high)) for point in points)  # `high` itself was rounded where it was made
 
 
 def first_value(problem: SearchProblem, key: str, hyperparameter: Hyperparameter) -> Value:
