@@ -4,7 +4,8 @@
     python benchmarks/overhead.py start store  # some of them
 
 Parts: `trials` (a) one worker against KerasTuner's own loop; `store` (b) the supervisor's time per trial; `start` (c)
-start of the command line and of the import; `memory` (d) after 30 trials. Several workers are in `scaling.py`.
+start of the command line and of the import; `memory` (d) after 30 trials; `garbage` (e) a worker's trials with and
+without looking for garbage in what TensorFlow has loaded. Several workers are in `scaling.py`.
 """
 
 from __future__ import annotations
@@ -60,17 +61,24 @@ class Replay(Searcher):
 
 
 class Clock(Observer):
-    """When the first trial began and the last one ended."""
+    """When the first trial began and the last one ended, and the time from the first one's end to that."""
 
     def __init__(self) -> None:
         self.first: float | None = None
+        self.first_ended: float | None = None
         self.last = 0.0
+
+    @property
+    def seconds(self) -> float:
+        assert self.first_ended is not None
+        return self.last - self.first_ended
 
     def trial_started(self, trial: Trial, worker: int) -> None:
         self.first = self.first or time.perf_counter()
 
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self.last = time.perf_counter()
+        self.first_ended = self.first_ended or self.last
 
 
 def eeg_task(epochs: int, subjects: int = 20, trials_per_class: int = 8) -> truetune.Task:
@@ -180,6 +188,7 @@ def _our_loop() -> tuple[float, float]:
             max_trials=TRIALS,
             observer=clock,
             directory=folder,
+            finalists=0,
             searcher=lambda problem: Replay(problem, values),
         )
         whole = time.perf_counter() - began
@@ -271,7 +280,7 @@ def memory() -> None:
     """(d) Memory after 30 trials."""
     watch = Memory()
     with tempfile.TemporaryDirectory() as folder:
-        truetune.tune(small_task(), "optuna", 30, observer=watch, directory=folder)
+        truetune.tune(small_task(), "optuna", 30, observer=watch, directory=folder, finalists=0)
     for name, values in (("supervisor", watch.supervisor), ("worker", watch.worker)):
         growth = (values[-1] - values[4]) / (len(values) - 5)
         print(
@@ -280,7 +289,30 @@ def memory() -> None:
         )
 
 
-PARTS = {"trials": trials, "store": store, "start": start, "memory": memory}
+def garbage() -> None:
+    """(e) 20 trials of a small model, of one epoch each, in fresh processes."""
+    kept, aside = _in_process("_looked_through")[0], _in_process("_set_aside")[0]
+    print(f"(e) with what is loaded set aside, as workers do: {aside / kept:.2f} of the time without")
+    print(f"    {kept * 1000:.0f} ms a trial without, {aside * 1000:.0f} ms with")
+
+
+def _looked_through() -> tuple[float, float]:
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        truetune.tune(
+            small_task(), "optuna", 21, observer=clock, directory=folder, workers=0, finalists=0, pruner="none"
+        )
+    return clock.seconds / 20, 0.0
+
+
+def _set_aside() -> tuple[float, float]:
+    from truetune.training.worker import set_aside
+
+    set_aside()
+    return _looked_through()
+
+
+PARTS = {"trials": trials, "store": store, "start": start, "memory": memory, "garbage": garbage}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import numpy as np
@@ -23,3 +24,12 @@ def blobs() -> Dataset:
     y = np.tile([0, 1], 80)
     X = rng.normal(size=(160, 4)).astype("float32") + y[:, None] * np.float32(1.5)
     return Dataset(X, y.astype("int64"), groups=np.repeat(np.arange(10), 16))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _set_aside():
+    """Keras collects garbage after every training, and looked at all that TensorFlow and earlier tests have left: in a
+    process with hundreds of tests, that took longer than the tests.
+    """
+    gc.collect()
+    gc.freeze()

@@ -82,12 +82,23 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
     try:
         task: protocol.TrainingTask = cloudpickle.loads(settings.task)
         folds = prepare_folds(task, settings.data)
+        set_aside()
     except Exception as error:
         connection.send(protocol.Refused(_sendable(error), traceback.format_exc()))
         return
     connection.send(protocol.Ready(os.getpid()))
     while True:
         connection.send(_handle(connection, task, folds, connection.recv()))
+
+
+def set_aside() -> None:
+    """The garbage collector, which runs after every trial, looks no more at what stays anyway: TensorFlow, Keras, the
+    task and the data. Looking took longer than training a small model.
+    """
+    from truetune.training import trial  # noqa: F401  # what is loaded later is looked at
+
+    gc.collect()
+    gc.freeze()
 
 
 def prepare_folds(task: protocol.TrainingTask, data: Path) -> FoldSource:
@@ -127,8 +138,7 @@ def run_request(task: protocol.TrainingTask, folds: FoldSource, message: object,
             assert isinstance(message, protocol.Request), message
             outcome = run_trial(task, folds.folds(message), message, host)
     finally:
-        keras.backend.clear_session()
-        gc.collect()
+        keras.backend.clear_session()  # collects garbage as well
     return protocol.Ended(outcome, _resident_bytes())
 
 
