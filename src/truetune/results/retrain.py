@@ -28,6 +28,7 @@ from truetune.training.fit import (
     overrides_fit,
     seed_everything,
 )
+from truetune.training.logged import numbers
 from truetune.training.measured import check_built, check_finite, check_steps
 from truetune.training.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
 
@@ -192,7 +193,10 @@ def test_metrics(retrained: Retrained, test: Dataset) -> dict[str, float]:
     rows = retrained.transform(test)[0]
     x, y = (dict(part) if isinstance(part, Mapping) else part for part in (rows.X, rows.y))
     logs = retrained.model.evaluate(x, y, verbose=0, return_dict=True)
-    return {name: float(value) for name, value in logs.items()}
+    return numbers(logs)
+
+
+test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
 def resampled_test_metrics(
@@ -249,9 +253,6 @@ def pooled_metrics(task: Task, rows: Dataset, values: Mapping[str, Value], state
     few = fit_preprocessing(task.preprocessing, rows)(rows.take(np.arange(min(2, len(rows)))))[0]
     states_of_parts(model, few, [np.arange(len(few))])  # Keras makes the metrics' variables at the first batch
     return metrics_of(model, added(states))
-
-
-test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
 def metric_of(task: Task, metrics: Mapping[str, float]) -> float:

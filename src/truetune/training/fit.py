@@ -14,6 +14,7 @@ from truetune.data.dataset import Dataset, named
 from truetune.errors import ObjectiveError
 from truetune.hyperparameters import HyperParameters
 from truetune.task import Preprocessing
+from truetune.training.logged import numbers
 from truetune.training.rows import OrderedRows
 
 History = dict[str, list[float]]
@@ -135,15 +136,24 @@ def as_history(result: Any) -> History:
         histories = [as_history(item) for item in result]
         return {name: [float(np.mean([h[name][-1] for h in histories]))] for name in histories[0]}
     if hasattr(result, "history"):
-        return {name: [float(v) for v in values] for name, values in result.history.items()}
+        return _each_epoch(result.history)
     if isinstance(result, Mapping):
-        return {name: [float(value)] for name, value in result.items()}
+        return {name: [value] for name, value in numbers(result).items()}
     if isinstance(result, (int, float, np.number)):
         return {"default_objective": [float(result)]}
     raise ObjectiveError(
         f"HyperModel.fit returned {type(result).__name__}. Expected a keras History, a dict of metrics, or a number; "
         "end it with `return model.fit(...)`."
     )
+
+
+def _each_epoch(logged: Mapping[str, Sequence[Any]]) -> History:
+    history: History = {}
+    for name, values in logged.items():
+        for logs in values:
+            for key, value in numbers({name: logs}).items():
+                history.setdefault(key, []).append(value)
+    return history
 
 
 def _given(arrays: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from truetune.data.dataset import Array, Arrays, Dataset, named
+from truetune.training.logged import numbers, one_of
 
 State = list[Array]
 
@@ -45,7 +46,7 @@ def metrics_of(model: Any, state: State) -> dict[str, float]:
     """The value of every metric, by the name Keras logs it under in `evaluate`, for a counted `state`."""
     for variable, value in zip(model.metrics_variables, state, strict=True):
         variable.assign(value.astype(variable.dtype))
-    return {name: float(value) for name, value in model.get_metrics_result().items()}
+    return numbers(model.get_metrics_result())
 
 
 def states_of_parts(model: Any, rows: Dataset, parts: Sequence[Array]) -> list[State]:
@@ -68,7 +69,7 @@ def _counted(model: Any, x: Mapping[str, Array], y: Mapping[str, Array], rows: A
 
 
 def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dict[str, Array]:
-    """Every metric that is one number, over parts drawn with replacement.
+    """Every metric over parts drawn with replacement.
 
     Args:
         model: compiled, and evaluated once.
@@ -76,7 +77,7 @@ def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dic
         counts: how often each part is in each draw, shape (n_draws, n_parts).
 
     Returns:
-        By name, shape (n_draws,).
+        By name as `logged.numbers` gives them, shape (n_draws,).
     """
     variables = model.metrics_variables
     sums = [np.tensordot(counts, np.stack(parts).astype(np.float64), 1) for parts in zip(*states, strict=True)]
@@ -87,11 +88,12 @@ def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dic
 
     drawn = [tf.cast(total, variable.dtype) for total, variable in zip(sums, variables, strict=True)]
     found = tf.function(lambda states: tf.vectorized_map(metrics, states))(drawn)
-    return {name: np.asarray(values, np.float64) for name, values in found.items() if _is_one_number(values)}
-
-
-def _is_one_number(values: Any) -> bool:
-    return not isinstance(values, Mapping) and values.shape.rank == 1
+    resampled: dict[str, Array] = {}
+    for name, drawn_values in found.items():
+        by_draw = np.asarray(drawn_values, np.float64)
+        for index in np.ndindex(by_draw.shape[1:]):
+            resampled[one_of(name, index) if index else name] = by_draw[(slice(None), *index)]
+    return resampled
 
 
 def _in_keras_precision(arrays: Arrays) -> dict[str, Array]:

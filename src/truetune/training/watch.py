@@ -14,6 +14,7 @@ from truetune.errors import ObjectiveError, TruetuneError
 from truetune.task import Objective
 from truetune.training.checkpoint import Progress
 from truetune.training.checkpoint_times import CheckpointTimes
+from truetune.training.logged import numbers
 from truetune.training.pooled import metric_state
 from truetune.training.protocol import Host, TrainingTask
 from truetune.trial import Decision
@@ -74,9 +75,11 @@ def obey(decision: Decision, progress: Progress, course: Course, patience: int |
 
 
 def never_logged(objective: Objective, logs: Mapping[str, object]) -> ObjectiveError:
+    several = any(name.startswith(f"{objective.name}[") for name in logs)
+    average = " It has a value for each class; keras.metrics.F1Score(average='macro'), for one, is a single number."
     return ObjectiveError(
         f"The objective '{objective.name}' was never logged. Received metrics: {', '.join(sorted(logs)) or 'none'}. "
-        "Pass one of these as the objective, or add the metric in `compile`."
+        f"Pass one of these as the objective, or add the metric in `compile`.{average if several else ''}"
     )
 
 
@@ -97,7 +100,7 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
         return bool(self.progress.reports)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
+        values = numbers(logs or {})
         self.progress.epoch = epoch + 1
         for name, value in values.items():
             self.progress.history.setdefault(name, []).append(value)
