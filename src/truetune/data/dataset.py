@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from truetune.data.classes import class_numbers
 from truetune.data.groups import check_declared, named_columns
 from truetune.data.levels import check_no_gaps, compose, group_column
 from truetune.errors import DataError
@@ -26,8 +27,8 @@ class Dataset:
 
     Attributes:
         X: features, shape (n_samples, …), or a mapping of input name to such arrays.
-        y: labels, shape (n_samples,) of integers 0…n_classes-1 (or any shape Keras trains on), or a mapping of
-            output name to such arrays.
+        y: labels, shape (n_samples,) of integers 0…n_classes-1, one-hot rows, or any shape Keras trains on; or a
+            mapping of output name to such arrays. Splits are stratified by what `classes.class_numbers` finds.
         groups: shape (n_samples,): rows of one group never cross a split (a subject is a group); None where no rows
             belong together. May be given as a mapping of level name to such columns, coarsest first, e.g.
             `{"subject": s, "session": v, "trial": t}`: then it is the coarsest level's, and `levels` has them all.
@@ -66,14 +67,19 @@ class Dataset:
 
     @property
     def labels(self) -> Array:
-        """The labels that splits are stratified by: `y`, or its main output."""
-        if not isinstance(self.y, Mapping):
-            return self.y
-        return self.y[self.main_output or list(self.y)[-1]]
+        """What splits are stratified by: `y`, or its main output; where these are classes, shape (n_samples,)."""
+        classes = class_numbers(self._main_y)
+        return self._main_y if classes is None else classes
 
     @property
     def is_classification(self) -> bool:
-        return self.labels.ndim == 1 and np.issubdtype(self.labels.dtype, np.integer)
+        return class_numbers(self._main_y) is not None
+
+    @property
+    def _main_y(self) -> Array:
+        if not isinstance(self.y, Mapping):
+            return self.y
+        return self.y[self.main_output or list(self.y)[-1]]
 
     def check(self) -> None:
         """Refuse data that cannot be trained on.
