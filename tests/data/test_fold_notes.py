@@ -72,7 +72,9 @@ def test_three_folds_are_named_and_the_others_counted():
     data = made(np.repeat([0, 1], 10), np.repeat(np.arange(10), 2))
     (line,) = lines(data, "leave-one-group-out")
     assert line.startswith("Fold 0 has no row of class happy to validate on; fold 1 ")
-    assert line.endswith("; nor have 7 more folds of some class.")
+    assert line.endswith("; the same goes for 7 other folds.")
+    (line,) = lines(made(np.repeat([0, 1], 4), np.repeat(np.arange(4), 2)), "leave-one-group-out")
+    assert line.endswith("; the same goes for 1 other fold.")
 
 
 def test_regression_has_no_classes():

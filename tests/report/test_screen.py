@@ -114,7 +114,7 @@ def test_fresh_runs_are_shown(console):
     lines.fresh_run_ended(FreshRun(3, 0, CHOOSING, 0.61, 0.62, 65.0), 1, 2)
     lines.fresh_run_ended(FreshRun(4, 1, CHOOSING, None, None, reason="out of memory"), 2, 2)
     assert shown(console).splitlines() == [
-        "2 fresh runs of finalists, on fresh seeds and splits.",
+        "2 fresh runs of finalists, on fresh seeds.",
         "fresh run 1 of trial 3 (choosing): val_accuracy 0.6100, 1:05  [1/2]",
         "fresh run 2 of trial 4 (choosing) failed: out of memory  [2/2]",
     ]

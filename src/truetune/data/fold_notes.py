@@ -69,7 +69,8 @@ def _lacking_classes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
     for purpose, missing in sides.items():
         found = [_lack(fold, names, purpose) for fold, names in zip(folds, missing, strict=True) if names]
         if found:
-            more = f"; nor have {len(found) - MOST_SHOWN} more folds of some class" if len(found) > MOST_SHOWN else ""
+            others = len(found) - MOST_SHOWN
+            more = f"; the same goes for {others} other fold{'s' if others > 1 else ''}" if others > 0 else ""
             lines.append("; ".join(found[:MOST_SHOWN]) + f"{more}.")
     return [line[0].upper() + line[1:] for line in lines]
 

@@ -127,7 +127,7 @@ def ended_line(trial: Trial, objective: Objective) -> str:
 
 def finals_line(n_runs: int) -> str:
     """What begins now that the search has ended, or the first stage of the fresh runs."""
-    return f"{n_runs} fresh run{'s' if n_runs != 1 else ''} of finalists, on fresh seeds and splits."
+    return f"{n_runs} fresh run{'s' if n_runs != 1 else ''} of finalists, on fresh seeds."
 
 
 def fresh_line(run: FreshRun, objective: Objective) -> str:
