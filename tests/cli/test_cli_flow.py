@@ -189,6 +189,7 @@ def test_apply_and_undo_on_their_own_config(inside):
     assert config.read_text() == text
     applied = run("apply", "--yes", "--config", config)
     assert applied.exit_code == 0, applied.output
+    assert f"Next: truetune train --config {config}, then truetune verify --config {config}\n" in applied.output
     namespace = {}
     exec(config.read_text(), namespace)
     assert {name: namespace[name.upper()] for name in best} == best
@@ -196,6 +197,22 @@ def test_apply_and_undo_on_their_own_config(inside):
     undone = run("undo", "--config", config)
     assert undone.exit_code == 0, undone.output
     assert config.read_text() == text
+
+
+def test_after_apply_the_eeg_tasks_own_script_is_named_where_it_stands(inside, tmp_path, monkeypatch):
+    content = json.loads((inside / "models" / "best_hyperparameters.json").read_text())
+    del content["metadata"]["checksum"]  # as a person does who edits the file
+    content["metadata"]["data"]["source"] = {"task_spec": "eeg-emotion"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best.json").write_text(json.dumps(content))
+    (tmp_path / "src").mkdir()
+    config = tmp_path / "src" / "config.py"
+    for script, expected in ((False, "truetune train"), (True, "python src/train_emotion_model.py")):
+        config.write_text("class EEGEmotion:\n    LEARNING_RATE = 0.5\n")
+        if script:
+            (tmp_path / "src" / "train_emotion_model.py").touch()
+        applied = run("apply", "--yes", "--best", "best.json")
+        assert applied.output.endswith(f"Next: {expected}, then truetune verify\n")
 
 
 def test_a_plan_writes_nothing(inside):

@@ -60,6 +60,7 @@ def _applied(folder: Path, rate: float, winner: float) -> None:
     best.write_text(json.dumps(content))
     done = run("apply", "--yes")
     assert done.exit_code == 0, done.output
+    assert done.output.endswith("Next: truetune train, then truetune verify\n")
 
 
 def test_an_improvement_is_said_and_leaves_with_0(applied, here):

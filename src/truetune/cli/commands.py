@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import best_option, config_option, seed_option, task_options
+from truetune.cli.options import CONFIG, best_option, config_option, seed_option, task_options
 from truetune.cli.trust import task_of
 
 if TYPE_CHECKING:
+    from truetune.results.export import BestHyperparameters
     from truetune.results.pairs import Training
     from truetune.task import Task
 
@@ -58,7 +60,16 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
         return
     backup = patch.write()
     click.echo(f"{config} was written; the earlier one is kept as {backup}. Undo with: truetune undo")
-    click.echo("Next: python src/train_emotion_model.py, then truetune verify")
+    click.echo(_after_apply(winner, config))
+
+
+def _after_apply(winner: BestHyperparameters, config: Path) -> str:
+    """The commands to type next: the EEG task's own script where it stands beside its config, else `truetune train`."""
+    given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    script = config.with_name("train_emotion_model.py")
+    is_eeg = (winner.metadata.data.source or {}).get("task_spec") == "eeg-emotion"
+    retrain = f"python {script}" if is_eeg and not given and script.is_file() else f"truetune train{given}"
+    return f"Next: {retrain}, then truetune verify{given}"
 
 
 @click.command()
