@@ -73,7 +73,7 @@ def _begin() -> None:
 
 
 def _freeze() -> None:
-    """What TensorFlow keeps for good is else looked through at every `gc.collect`, of which each training does two."""
+    """What TensorFlow keeps for good is else looked through at the `gc.collect` that ends each training."""
     gc.collect()
     gc.freeze()
 
