@@ -27,6 +27,14 @@ def test_each_value_of_an_array_has_a_name():
     ]
 
 
+def test_a_mapping_is_taken_apart():
+    assert numbers({"loss": 0.5, "both": {"recall": 0.25, "f1": np.array([0.1])}}) == {
+        "loss": 0.5,
+        "recall": 0.25,
+        "f1[0]": 0.1,
+    }
+
+
 @pytest.mark.tensorflow
 def test_tensors_are_numbers_and_arrays_too():
     import tensorflow as tf

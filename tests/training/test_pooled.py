@@ -16,6 +16,7 @@ from truetune.metrics import (
     UnweightedAverageRecall,
     WorstGroupAccuracy,
 )
+from truetune.training.logged import numbers
 from truetune.training.pooled import added, metric_state, metrics_of, resampled_metrics, states_of_parts
 
 pytestmark = pytest.mark.tensorflow
@@ -205,6 +206,42 @@ def test_drawn_parts_have_the_metrics_of_their_rows(case):
         together = np.concatenate([rows[part] for part in chosen])
         whole = model.evaluate(scores[together], y[together], verbose=0, return_dict=True)
         assert {name: values[draw] for name, values in drawn.items()} == pytest.approx(whole, abs=1e-5)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class TwoInOne(METRICS.Metric):
+    """Returns a mapping, as Keras allows."""
+
+    def __init__(self):
+        super().__init__(name="two_in_one")
+        self.by_class = METRICS.F1Score(name="inner")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.by_class.update_state(y_true, y_pred)
+
+    def result(self):
+        return {"smallest": keras.ops.min(self.by_class.result()), "each": self.by_class.result()}
+
+    def reset_state(self):
+        self.by_class.reset_state()
+
+
+def test_arrays_and_mappings_are_added_up_and_drawn_by_their_values():
+    scores, y, loss, _ = ONE_HOT
+    model = identity(CLASSES)
+    model.compile("sgd", loss, metrics=[METRICS.F1Score(), TwoInOne()])
+    rows = parts(3, (10, 25, 25))
+    states = states_of_parts(model, Dataset(scores, y), rows)
+    whole = numbers(model.evaluate(scores, y, verbose=0, return_dict=True))
+    assert set(whole) == {
+        "loss",
+        "smallest",
+        *(f"{name}[{i}]" for name in ("f1_score", "each") for i in range(CLASSES)),
+    }
+    assert metrics_of(model, added(states)) == pytest.approx(whole, abs=1e-5)
+    drawn = resampled_metrics(model, states, np.array([[1, 1, 1], [0, 2, 1]]))
+    assert {name: values[0] for name, values in drawn.items()} == pytest.approx(whole, abs=1e-5)
+    assert drawn["smallest"][1] == min(drawn[f"each[{i}]"][1] for i in range(CLASSES))
 
 
 def test_drawn_parts_of_several_heads():

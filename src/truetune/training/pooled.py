@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from truetune.data.dataset import Array, Arrays, Dataset, named
-from truetune.training.logged import numbers, one_of
+from truetune.training.logged import flat, numbers, one_of
 
 State = list[Array]
 
@@ -89,7 +89,7 @@ def resampled_metrics(model: Any, states: Sequence[State], counts: Array) -> dic
     drawn = [tf.cast(total, variable.dtype) for total, variable in zip(sums, variables, strict=True)]
     found = tf.function(lambda states: tf.vectorized_map(metrics, states))(drawn)
     resampled: dict[str, Array] = {}
-    for name, drawn_values in found.items():
+    for name, drawn_values in flat(found):
         by_draw = np.asarray(drawn_values, np.float64)
         for index in np.ndindex(by_draw.shape[1:]):
             resampled[one_of(name, index) if index else name] = by_draw[(slice(None), *index)]
