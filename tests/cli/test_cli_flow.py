@@ -215,6 +215,16 @@ def test_after_apply_the_eeg_tasks_own_script_is_named_where_it_stands(inside, t
         assert applied.output.endswith(f"Next: {expected}, then truetune verify\n")
 
 
+def test_after_apply_a_folder_of_ones_own_is_named(inside, tmp_path):
+    (tmp_path / "config.py").write_text(own_task.CONFIG.replace("0.01", "0.5"))
+    best = tmp_path / "mine" / "best_hyperparameters.json"
+    best.parent.mkdir()
+    best.write_bytes((inside / "models" / "best_hyperparameters.json").read_bytes())
+    applied = run("apply", "--yes", "--best", best, "--config", tmp_path / "config.py", "--task", "iristask.py:own")
+    options = f"--config {tmp_path / 'config.py'} --directory {best.parent}"
+    assert applied.output.endswith(f"Next: truetune train {options}, then truetune verify {options}\n")
+
+
 def test_a_plan_writes_nothing(inside):
     before = files_here()
     result = run(*TUNE, "--dry-run", "--max-trials", "7")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import CONFIG, best_option, config_option, seed_option, task_options
+from truetune.cli.options import BEST, CONFIG, best_option, config_option, seed_option, task_options
 from truetune.cli.trust import task_of
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
         return
     backup = patch.write()
     click.echo(f"{config} was written; the earlier one is kept as {backup}. Undo with: truetune undo")
-    click.echo(_after_apply(winner, config))
+    click.echo(_after_apply(winner, best, config))
 
 
-def _after_apply(winner: BestHyperparameters, config: Path) -> str:
+def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
     """The commands to type next: the EEG task's own script where it stands beside its config, else `truetune train`."""
     given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    if best != BEST and best.name == BEST.name:
+        given += f" --directory {shlex.quote(str(best.parent))}"
     script = config.with_name("train_emotion_model.py")
     is_eeg = (winner.metadata.data.source or {}).get("task_spec") == "eeg-emotion"
     retrain = f"python {script}" if is_eeg and not given and script.is_file() else f"truetune train{given}"
