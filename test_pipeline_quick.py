@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 import truetune
-from truetune.report.screen import PlainLines
+from truetune.report.terminal.screen import PlainLines
 from truetune.tasks.eeg_emotion.features import extract
 from truetune.tasks.eeg_emotion.synthetic import dummy_recordings
 from truetune.tasks.eeg_emotion.task import task_for
@@ -50,8 +50,8 @@ def main() -> None:
         patch.write()
 
         start_tensorflow()
-        from truetune.results.retrain import retrain_from_config
-        from truetune.results.verify import VerifyOptions, verify_from_config
+        from truetune.verification.retrain import retrain_from_config
+        from truetune.verification.verify import VerifyOptions, verify_from_config
 
         print(retrain_from_config(task, config, models))
         print(verify_from_config(task, config, models, VerifyOptions(announce=print)))

@@ -72,8 +72,8 @@ def coin_flip_run(seed: int) -> Record:
 
 def search_parts(data: Dataset, seed: int, folder: Path) -> tuple[Dataset, Dataset]:
     """The training and validation rows that the search of this seed used."""
-    from truetune.data.protocols import Protocol
-    from truetune.data.seal import seal
+    from truetune.data.sealing.seal import seal
+    from truetune.data.splitting.protocols import Protocol
 
     development = seal(data, folder / "again" / "seal.json", seed).development(data)
     fold = Protocol().folds(development, seed)[0]
@@ -161,8 +161,8 @@ def _verified(
     after: Mapping[str, Any],
     seed: int,
 ) -> Record:
-    from truetune.results.verification import Candidate
-    from truetune.results.verify import VerifyOptions, verify
+    from truetune.verification.verification import Candidate
+    from truetune.verification.verify import VerifyOptions, verify
 
     development, test = population.draw(2 * seed, *DEVELOPMENT), population.draw(2 * seed + 1, *sealed)
     task = small_task(net, development)

@@ -96,7 +96,7 @@ def power(records: Sequence[Record], gains: Sequence[Record], sealed: tuple[int,
 
 
 def _foreseen(spread: float, score: float, sealed: tuple[int, int]) -> float:
-    from truetune.results.power import Design, smallest_detectable
+    from truetune.statistics.power import Design, smallest_detectable
 
     n_subjects, rows_each = sealed
     design = Design("accuracy", 7, n_subjects * rows_each, n_subjects, score, spread)

@@ -197,8 +197,8 @@ def _our_loop() -> tuple[float, float]:
 
 
 def _parts(task: truetune.Task) -> Any:
-    from truetune.data.protocols import Protocol
-    from truetune.data.seal import seal
+    from truetune.data.sealing.seal import seal
+    from truetune.data.splitting.protocols import Protocol
 
     dataset = task.load()
     with tempfile.TemporaryDirectory() as folder:
@@ -229,7 +229,7 @@ def store() -> None:
 
 
 def _supervisor_seconds(algorithm: str, recorded: int) -> float:
-    from truetune.study.database import sqlite_url
+    from truetune.storage.database import sqlite_url
     from truetune.training.trace import trace_space
 
     space = trace_space(eeg_task(1, subjects=4, trials_per_class=2).hypermodel)

@@ -14,14 +14,14 @@ import psutil
 from truetune.search.base import SearchProblem
 from truetune.search.registry import make_searcher
 from truetune.space import Hyperparameter, Space, Value
+from truetune.storage.store import Store
 from truetune.study.budget import Limits
 from truetune.study.events import Observer
 from truetune.study.kept_weights import KeptWeights
 from truetune.study.lifecycle import Lifecycle
 from truetune.study.running import RunningTrial
-from truetune.study.store import Store
 from truetune.task import Objective
-from truetune.training.protocol import Outcome
+from truetune.training.messages import Outcome
 from truetune.trial import Trial, TrialState
 
 OBJECTIVE = Objective("val_accuracy", "max")

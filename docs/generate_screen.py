@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import truetune
-from truetune.report.screen import LiveScreen, scored
+from truetune.report.terminal.screen import LiveScreen, scored
 from truetune.tasks.choice import TaskChoice
 
 PICTURE = Path(__file__).parent / "screen.svg"

@@ -11,8 +11,8 @@ import pytest
 
 import truetune
 from truetune.errors import BuildError, DataError, InputError, RepeatedFailure, StudyError
+from truetune.storage.store import Store
 from truetune.study.events import Observer
-from truetune.study.store import Store
 from truetune.trial import TrialState
 
 

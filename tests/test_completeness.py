@@ -51,7 +51,7 @@ def test_the_facade_is_consistent() -> None:
 def test_every_public_name_is_documented_and_tested(name: str) -> None:
     found = getattr(truetune, name)
     assert found.__doc__
-    assert found.__module__ in (truetune._HOMES[name], "truetune.results.backup")
+    assert found.__module__ in (truetune._HOMES[name], "truetune.config.backup")
     assert name in used_names(), f"no test uses truetune.{name}"
 
 

@@ -7,9 +7,9 @@ import pytest
 
 import truetune
 from truetune.errors import ObjectiveError
-from truetune.results.verification import Candidate
-from truetune.results.verify import VerifyOptions, verify
 from truetune.trial import TrialState
+from truetune.verification.verification import Candidate
+from truetune.verification.verify import VerifyOptions, verify
 
 pytestmark = pytest.mark.tensorflow
 

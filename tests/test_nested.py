@@ -11,11 +11,11 @@ import optuna
 import pytest
 
 import truetune
-from truetune.data.protocols import Protocol
+from truetune.data.splitting.protocols import Protocol
 from truetune.errors import SearchStopped, StudyError
+from truetune.inspection.planning import make_plan
 from truetune.nested import _Clock, cost
-from truetune.planning import make_plan
-from truetune.results.nested import OuterFold, nested_estimate, read_fold, write_fold
+from truetune.results.nested_estimate import OuterFold, nested_estimate, read_fold, write_fold
 from truetune.seeds import derive_seed
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions

@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from truetune.api import tune
+    from truetune.config.apply import apply, undo
+    from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
     from truetune.errors import TruetuneError
-    from truetune.mapping import ConfigMapping
-    from truetune.results.apply import apply, undo
+    from truetune.result import Result
     from truetune.results.export import BestHyperparameters
-    from truetune.results.result import Result
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Objective, Task
 
 _HOMES = {
     "BestHyperparameters": "truetune.results.export",
-    "ConfigMapping": "truetune.mapping",
+    "ConfigMapping": "truetune.config.mapping",
     "Dataset": "truetune.data.dataset",
     "Objective": "truetune.task",
     "Observer": "truetune.study.events",
-    "Result": "truetune.results.result",
+    "Result": "truetune.result",
     "SearchOptions": "truetune.study.options",
     "Task": "truetune.task",
     "TruetuneError": "truetune.errors",
-    "apply": "truetune.results.apply",
+    "apply": "truetune.config.apply",
     "tune": "truetune.api",
-    "undo": "truetune.results.apply",
+    "undo": "truetune.config.apply",
 }
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from truetune.nested import run_nested
-from truetune.results.result import Result
+from truetune.result import Result
 from truetune.session import run_session
 from truetune.study.events import Observer
 from truetune.study.options import NESTED, SearchOptions

@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from truetune.checksum import checksum
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import Fold, Protocol
-from truetune.data.seal import seal
+from truetune.data.sealing.seal import seal
+from truetune.data.splitting.protocols import Fold, Protocol
 from truetune.errors import SearchStopped
+from truetune.result import Result
 from truetune.results.finalists import FreshTraining
-from truetune.results.nested import NestedEstimate, OuterFold, nested_estimate, read_fold, write_fold
-from truetune.results.result import Result
+from truetune.results.nested_estimate import NestedEstimate, OuterFold, nested_estimate, read_fold, write_fold
 from truetune.seeds import derive_seed
 from truetune.session import run_session
-from truetune.study.archive import begin_anew
+from truetune.storage.archive import begin_anew
+from truetune.storage.paths import StudyPlace
 from truetune.study.budget import duration
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
-from truetune.study.place import StudyPlace
+from truetune.system.checksum import checksum
 from truetune.task import Task
 from truetune.training.tensorflow_start import start_tensorflow
 
@@ -134,7 +134,7 @@ def _begin_anew(place: StudyPlace, options: SearchOptions, observer: Observer) -
         if not options.shares_study:
             stack.enter_context(place.locked(options.why_alone))
         stack.enter_context(place.set_up_alone())
-        begin_anew(place, observer, options.lease_seconds)
+        begin_anew(place, observer.note, options.lease_seconds)
 
 
 def _last_options(options: SearchOptions) -> SearchOptions:
@@ -163,7 +163,7 @@ def _measured(
     if found is not None:
         return found
     start_tensorflow()
-    from truetune.results.retrain import test_states
+    from truetune.verification.retrain import test_states
 
     train, test = development.take(fold.train), development.take(fold.validation)
     states, score = test_states(task, train, test, values, best.best_epoch, seeds)
@@ -174,7 +174,7 @@ def _measured(
 
 def _estimate(task: Task, development: Dataset, first: Fold, folds: list[OuterFold]) -> NestedEstimate:
     start_tensorflow()
-    from truetune.results.retrain import pooled_metrics
+    from truetune.verification.retrain import pooled_metrics
 
     states = [state for fold in folds for state in fold.states]
     metrics = pooled_metrics(task, development, folds[0].hyperparameters, states)

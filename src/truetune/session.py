@@ -12,42 +12,42 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from truetune.config.first_trial import first_values, todays_values
+from truetune.data.checks.fold_notes import copies_of_sealed, notes, same_again
+from truetune.data.checks.leaks import check_folds
+from truetune.data.checks.preprocessing_leaks import check_holds_no_sealed_row
 from truetune.data.dataset import Dataset
-from truetune.data.fold_notes import copies_of_sealed, notes, same_again
-from truetune.data.leaks import check_folds
-from truetune.data.protocols import Fold, describe
-from truetune.data.seal import Seal, seal
+from truetune.data.sealing.seal import Seal, seal
 from truetune.data.shared import save_development
+from truetune.data.splitting.protocols import Fold, describe
 from truetune.errors import TruetuneError
-from truetune.first_trial import first_values, todays_values
+from truetune.result import Result
 from truetune.results.finalists import FreshTraining, missing_runs
-from truetune.results.result import Result
 from truetune.search.base import Searcher, SearchProblem
 from truetune.space import Space
-from truetune.study.archive import begin_anew
+from truetune.storage.archive import begin_anew
+from truetune.storage.database import Patience
+from truetune.storage.exclusive import require_alone
+from truetune.storage.heartbeat import alive
+from truetune.storage.leases import Leases
+from truetune.storage.paths import StudyPlace, check_unchanged
 from truetune.study.budget import Budget
-from truetune.study.company import require_alone
-from truetune.study.database import Patience
 from truetune.study.evaluation import Evaluation, fresh_split_seeds, most_epochs, reshuffled_seeds
 from truetune.study.events import Observer
-from truetune.study.heartbeat import alive
 from truetune.study.kept_weights import KeptWeights, weights_path
 from truetune.study.lifecycle import Lifecycle
 from truetune.study.options import SearchOptions
-from truetune.study.owner import Leases
-from truetune.study.place import StudyPlace, check_unchanged
-from truetune.study.signals import stopping_on_signals
+from truetune.system.signals import stopping_on_signals
 from truetune.task import Task
-from truetune.training import protocol
-from truetune.training.peeking import check_holds_no_sealed_row
+from truetune.training import messages
 from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
-    from truetune.study.finals import Finals
-    from truetune.study.store import Store
-    from truetune.study.workers import Workers
-    from truetune.training.folds import FoldSource
+    from truetune.storage.store import Store
+    from truetune.study.reevaluation import Finals
+    from truetune.training.folds.source import FoldSource
+    from truetune.workers.pool import Workers
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def opened(
             stack.enter_context(place.locked(options.why_alone))
         with place.set_up_alone():
             if options.fresh:
-                begin_anew(place, observer, options.lease_seconds)
+                begin_anew(place, observer.note, options.lease_seconds)
             session = _open_session(task, options, observer, dataset, place, dict(source or {}))
         stack.callback(session.close)
         stack.enter_context(stopping_on_signals())
@@ -105,7 +105,7 @@ def _open_session(
     place: StudyPlace,
     source: Mapping[str, Any],
 ) -> Session:
-    from truetune.study.store import Store
+    from truetune.storage.store import Store
 
     patience = Patience(observer.note)
     store = Store(place.url, place.name, task.objective.direction, task.objective.name, patience=patience)
@@ -178,9 +178,9 @@ class Session:
     def seal(self) -> Seal:
         return seal(self.dataset, self.place.seal, self.options.seed)
 
-    def training_task(self) -> protocol.TrainingTask:
+    def training_task(self) -> messages.TrainingTask:
         task = self.task
-        return protocol.TrainingTask(
+        return messages.TrainingTask(
             task.hypermodel,
             task.objective,
             task.epochs,
@@ -227,13 +227,13 @@ class Session:
 
     def _search_in_workers(self) -> None:
         from truetune.study.loop import run_in_workers
-        from truetune.study.workers import ask_one
+        from truetune.workers.pool import ask_one
 
         with self.workers() as workers:
             if self.options.method == "keras-tuner":
                 start_tensorflow()  # takes as long as the workers take to start; both at once
-            traced = ask_one(next(iter(workers)), protocol.Trace())
-            assert isinstance(traced, protocol.Traced)
+            traced = ask_one(next(iter(workers)), messages.Trace())
+            assert isinstance(traced, messages.Traced)
             lifecycle = self._lifecycle(traced.space)
             run_in_workers(lifecycle, workers, self.options.workers_per_trial)
             finals = self._finals(lifecycle.budget)
@@ -242,8 +242,8 @@ class Session:
         self._ended(lifecycle.budget)
 
     def _search_in_process(self) -> None:
-        from truetune.study.finals import run_finals_in_process
         from truetune.study.loop import run_in_process, trained
+        from truetune.study.reevaluation import run_finals_in_process
 
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
@@ -256,7 +256,7 @@ class Session:
 
     def _finals(self, budget: Budget) -> Finals:
         """The fresh runs of the finalists; none before the search has its trials."""
-        from truetune.study.finals import Finals
+        from truetune.study.reevaluation import Finals
 
         trials, training, objective = self.store.trials(), self._training(), self.task.objective
         space = self._known_space(Space.from_config(self.store.meta["space"]))
@@ -279,7 +279,7 @@ class Session:
         training = FreshTraining(self.options.finalists, self.options.fresh_runs, ratio)
         return training.of_search(len(self.store.trials()))
 
-    def in_process(self) -> tuple[protocol.TrainingTask, FoldSource]:
+    def in_process(self) -> tuple[messages.TrainingTask, FoldSource]:
         """Task and rows for training in this process."""
         from truetune.training.worker import prepare_folds
 
@@ -292,8 +292,8 @@ class Session:
         """The worker processes, ended on the way out."""
         import cloudpickle
 
-        from truetune.study.workers import Workers, threads_per_worker
         from truetune.training.worker import WorkerSettings
+        from truetune.workers.pool import Workers, threads_per_worker
 
         count = max(1, self.options.worker_count)
         settings = WorkerSettings(

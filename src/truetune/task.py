@@ -11,8 +11,8 @@ import numpy as np
 from truetune.errors import InputError, ObjectiveError
 
 if TYPE_CHECKING:
+    from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
-    from truetune.mapping import ConfigMapping
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def no_worker(monkeypatch):
     def started(self):
         pytest.fail("a worker process was started before the input was refused")
 
-    monkeypatch.setattr("truetune.study.workers.Worker._start", started)
+    monkeypatch.setattr("truetune.workers.pool.Worker._start", started)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cli_runs import Rows, refused
+
+from support.cli_runs import Rows, refused
 
 pytestmark = pytest.mark.usefixtures("here", "no_worker")
 

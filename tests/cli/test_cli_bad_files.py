@@ -10,8 +10,8 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from cli_runs import Rows, message_of, refused, run
 
+from support.cli_runs import Rows, message_of, refused, run
 from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
 
 pytestmark = pytest.mark.usefixtures("here", "no_worker")
@@ -108,8 +108,8 @@ class TestDatabase:
         assert "is damaged" in refused("status")
 
     def test_status_of_an_unknown_study(self, database):
-        from truetune.study.database import sqlite_url
-        from truetune.study.store import Store
+        from truetune.storage.database import sqlite_url
+        from truetune.storage.store import Store
 
         Store(sqlite_url(database), "mine", "max", "val_accuracy").close()
         assert "Expected one of: mine" in refused("status", "--study-name", "yours")

@@ -1,7 +1,8 @@
 """Options that cannot be: refused with the known ones, before any worker is started."""
 
 import pytest
-from cli_runs import Rows, refused, run
+
+from support.cli_runs import Rows, refused, run
 
 pytestmark = pytest.mark.usefixtures("here", "no_worker")
 

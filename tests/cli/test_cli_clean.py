@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cli_runs import run
+
+from support.cli_runs import run
 
 
 @pytest.fixture

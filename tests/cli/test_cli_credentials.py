@@ -8,8 +8,8 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from cli_runs import Rows, refused
 
+from support.cli_runs import Rows, refused
 from truetune.cli.errors import typed
 
 PASSWORD = "hunter2-geheim"
@@ -71,8 +71,8 @@ COMMANDS = [("tune", "--data", "rows.npz"), ("status",), ("status", "--study-nam
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.usefixtures("no_worker", "data")
 def test_a_wrong_password(here, command, monkeypatch):
-    monkeypatch.setattr("truetune.study.database.LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr("truetune.study.database.Patience.limit_seconds", 0.2)
+    monkeypatch.setattr("truetune.storage.database.LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr("truetune.storage.database.Patience.limit_seconds", 0.2)
     (here / "models" / "tuning" / "study").mkdir(parents=True)
     with refusing_server() as url:
         message = refused(*command, "--storage", url)

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import own_task
 import pytest
-from cli_runs import files_here, message_of, refused, run
+
+from support import own_task
+from support.cli_runs import files_here, message_of, refused, run
 
 pytestmark = pytest.mark.tensorflow
 

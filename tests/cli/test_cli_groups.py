@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from cli_runs import Rows, refused
+
+from support.cli_runs import Rows, refused
 
 TASK = '''"""Eight persons, each with an offset of their own and three sessions, numbered from 0 in each."""
 

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 
-import own_task
 import pytest
+
+from support import own_task
 
 pytestmark = pytest.mark.tensorflow
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cli_runs import refused, run
 
+from support.cli_runs import refused, run
 from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
-from truetune.study.database import sqlite_url
-from truetune.study.store import Store
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 
 TASK = """
 from pathlib import Path

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import run
+
+from support.cli_runs import run
 
 pytestmark = pytest.mark.tensorflow
 

@@ -7,7 +7,7 @@ import pytest
 
 from truetune.data.classes import class_numbers
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import Protocol
+from truetune.data.splitting.protocols import Protocol
 from truetune.errors import DataError
 
 CLASSES = np.array([2, 0, 1, 1, 0, 2, 2])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from truetune.data.dataset import Dataset
 from truetune.data.groups import looks_like_group, looks_like_person, mixing_note
-from truetune.data.protocols import PROTOCOLS, Protocol
-from truetune.data.seal import seal
+from truetune.data.sealing.seal import seal
+from truetune.data.splitting.protocols import PROTOCOLS, Protocol
 from truetune.errors import DataError
 
 LEVELS = ("subject", "session", "trial")

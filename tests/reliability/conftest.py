@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from searching import Searching
+
+from support.searching import Searching
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import time
 
 import psutil
 import pytest
-from witness import assert_each_once
 
-from truetune.study.owner import Leases, Owner, start_mark
+from support.witness import assert_each_once
+from truetune.storage.leases import Leases, Owner, start_mark
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.reliability

@@ -10,16 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from damage import cuts, flips, try_all
 
+from support.damage import cuts, flips, try_all
+from truetune.config import backup
+from truetune.config.apply import before_values, undo
 from truetune.data.dataset import Dataset
-from truetune.data.seal import seal
+from truetune.data.sealing.seal import seal
 from truetune.data.shared import load_development, save_development
-from truetune.results import backup, export
-from truetune.results.apply import before_values, undo
+from truetune.results import export
 from truetune.space import Hyperparameter, Space
-from truetune.study.database import sqlite_url
-from truetune.study.store import Store
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 from truetune.tasks.eeg_emotion import cache
 from truetune.trial import Trial, TrialState
 
@@ -267,7 +268,7 @@ def test_the_arrays_of_workers(tmp_path, name):
 def test_a_checkpoint(tmp_path):
     import keras
 
-    from truetune.training.checkpoint import EndedFold, Progress, load_checkpoint, save_checkpoint
+    from truetune.training.checkpoints.checkpoint import EndedFold, Progress, load_checkpoint, save_checkpoint
 
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(16), keras.layers.Dense(2)])

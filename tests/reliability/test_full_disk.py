@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 
 import pytest
-from witness import Witness, assert_each_once
 
+from support.witness import Witness, assert_each_once
 from truetune.trial import TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]

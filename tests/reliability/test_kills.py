@@ -8,8 +8,8 @@ import time
 import optuna
 import psutil
 import pytest
-from witness import Witness, assert_each_once
 
+from support.witness import Witness, assert_each_once
 from truetune.trial import TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]

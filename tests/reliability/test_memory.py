@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import truetune
-from truetune.sizes import MIB
+from truetune.system.sizes import MIB
 from truetune.trial import OUT_OF_MEMORY, TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]

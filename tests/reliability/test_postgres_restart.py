@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from witness import Witness, assert_each_once
+
+from support.witness import Witness, assert_each_once
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]
 

@@ -8,11 +8,11 @@ import signal
 
 import psutil
 import pytest
-from witness import assert_each_once
 
-from slow_command import SlowCommand
-from truetune.study.database import sqlite_url
-from truetune.study.store import Store
+from support.slow_command import SlowCommand
+from support.witness import assert_each_once
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 from truetune.trial import TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]

@@ -19,7 +19,7 @@ from truetune.results.finalists import (
     plan_confirmation,
     plan_runs,
 )
-from truetune.results.fresh_statistics import Estimate, estimate
+from truetune.statistics.intervals import Estimate, estimate
 from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
 

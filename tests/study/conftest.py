@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lifecycle_lab import Lab
+
+from support.lifecycle_lab import Lab
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from truetune.study.evaluation import Evaluation, fresh_seed, fresh_split_seeds, reshuffled_seeds
 from truetune.study.options import SearchOptions
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 from truetune.trial import CHOOSING, CONFIRMING, PlannedRun
 
 

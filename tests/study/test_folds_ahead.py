@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truetune.study.folds_ahead import Training, next_help
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 
 
 def training(name="a", n_folds=5):

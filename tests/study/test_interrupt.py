@@ -9,9 +9,9 @@ import time
 import psutil
 import pytest
 
-from slow_command import SlowCommand
-from truetune.study.database import sqlite_url
-from truetune.study.store import Store
+from support.slow_command import SlowCommand
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.tensorflow

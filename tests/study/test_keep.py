@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 import truetune
-from truetune.data.protocols import Protocol
-from truetune.data.seal import seal
+from truetune.data.sealing.seal import seal
+from truetune.data.splitting.protocols import Protocol
 from truetune.errors import InputError
 from truetune.hyperparameters import HyperParameters
+from truetune.storage.names import LONGEST_NAME
 from truetune.study.events import Observer
-from truetune.study.names import LONGEST_NAME
 
 pytestmark = pytest.mark.tensorflow
 

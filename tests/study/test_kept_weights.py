@@ -4,7 +4,7 @@ import pytest
 
 from truetune.study.kept_weights import KeptWeights, weights_path
 from truetune.task import Objective
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 
 ACCURACY = Objective("val_accuracy", "max")

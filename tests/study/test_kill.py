@@ -11,8 +11,8 @@ import optuna
 import psutil
 import pytest
 
-from truetune.study.database import sqlite_url
-from truetune.study.store import Store
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.tensorflow

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from lifecycle_lab import done, failed, tiny
 
+from support.lifecycle_lab import done, failed, tiny
 from truetune.errors import BuildError, RepeatedFailure, SpaceError
 from truetune.search.base import Pause
 from truetune.space import Hyperparameter, Space

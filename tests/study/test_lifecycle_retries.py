@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from lifecycle_lab import failed
 
+from support.lifecycle_lab import failed
 from truetune.space import Hyperparameter
-from truetune.study.memory import Death
 from truetune.trial import KILLED, TrialState
+from truetune.workers.memory import Death
 
 KILL = Death("the worker was ended by SIGKILL", KILLED)
 

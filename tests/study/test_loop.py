@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from truetune.errors import SearchStopped
 from truetune.study.budget import Limits
 from truetune.study.loop import run_in_workers
-from truetune.study.memory import Death
-from truetune.study.workers import WorkerDied
-from truetune.training import protocol
+from truetune.training import messages
 from truetune.trial import KILLED, Decision, TrialState
+from truetune.workers.memory import Death
+from truetune.workers.pool import WorkerDied
 
 EPOCHS = 3
 
@@ -72,7 +72,7 @@ class Play:
         return running
 
     def request(self, running):
-        return protocol.Request(running.number, 0)
+        return messages.Request(running.number, 0)
 
     def host(self, running):
         return Answers(self)
@@ -104,29 +104,29 @@ class Play:
 
     def trains(self, request):
         running = self.current[request.number]
-        yield protocol.Built({}, 1, True)
+        yield messages.Built({}, 1, True)
         for fold in range(running.begins_in, self.n_folds):
             running.begins_in = fold
-            reply = yield protocol.FoldBegins(fold, self.n_folds)
+            reply = yield messages.FoldBegins(fold, self.n_folds)
             assert reply.value is None or reply.value == self.fold_file(running, fold)
             for epoch in range(EPOCHS):
-                reply = yield protocol.Epoch(epoch, 1.0)
+                reply = yield messages.Epoch(epoch, 1.0)
                 if reply.value is Decision.STOP:
-                    return protocol.Outcome(TrialState.PRUNED)
-        return protocol.Outcome(TrialState.COMPLETE)
+                    return messages.Outcome(TrialState.PRUNED)
+        return messages.Outcome(TrialState.COMPLETE)
 
     def helps(self, message):
         running = self.current[message.request.number]
         if message.fold < running.begins_in:
             self.trained.append((running.number, message.fold))
         for epoch in range(EPOCHS):
-            reply = yield protocol.Epoch(epoch, 1.0)
+            reply = yield messages.Epoch(epoch, 1.0)
             if reply.value is Decision.STOP:
                 break
         message.request.checkpoint.touch()
 
 
-class Answers(protocol.Host):
+class Answers(messages.Host):
     def __init__(self, play):
         self.play = play
 
@@ -155,19 +155,19 @@ class PlayedWorker:
 
     def restart(self):
         self.ready, self.busy, self.is_dead = False, True, False
-        self.said, self.course, self.waits = [protocol.Ready(1)], None, False
+        self.said, self.course, self.waits = [messages.Ready(1)], None, False
 
     def send(self, message):
         self.busy = True
         if self.is_dead:
             return
-        if isinstance(message, protocol.Reply):
+        if isinstance(message, messages.Reply):
             assert self.waits
             self.waits = False
             self.go_on(message)
         else:
             assert self.course is None
-            is_own = isinstance(message, protocol.Request)
+            is_own = isinstance(message, messages.Request)
             self.course = self.play.trains(message) if is_own else self.play.helps(message)
             self.go_on(None)
 
@@ -177,7 +177,7 @@ class PlayedWorker:
             self.waits = True
         except StopIteration as end:
             self.course = None
-            self.said.append(protocol.Ended(end.value, 1))
+            self.said.append(messages.Ended(end.value, 1))
 
     def receive(self):
         if self.is_dead and (not self.said or self.play.dice.random() < 0.5):
@@ -242,7 +242,7 @@ class Hanging(PlayedWorker):
     """As a helper it says nothing, ever."""
 
     def send(self, message):
-        if isinstance(message, protocol.TrainFold):
+        if isinstance(message, messages.TrainFold):
             self.busy = True
         else:
             super().send(message)
@@ -265,13 +265,13 @@ class Pruning(Answers):
         return Decision.STOP
 
 
-@pytest.mark.parametrize("error", [protocol.Declined("not asked for"), MemoryError("no room")])
+@pytest.mark.parametrize("error", [messages.Declined("not asked for"), MemoryError("no room")])
 def test_what_a_helper_is_refused_ends_no_search(tmp_path, error):
     class Refused(PlayedWorker):
         def send(self, message):
-            if isinstance(message, protocol.TrainFold):
+            if isinstance(message, messages.TrainFold):
                 self.busy = True
-                self.said.append(protocol.Refused(error))
+                self.said.append(messages.Refused(error))
             else:
                 super().send(message)
 

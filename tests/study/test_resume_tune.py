@@ -13,9 +13,9 @@ import pytest
 
 import truetune
 from truetune.search.base import Pause, Resume, Searcher
-from truetune.study.database import sqlite_url
+from truetune.storage.database import sqlite_url
+from truetune.storage.store import Store
 from truetune.study.events import Observer
-from truetune.study.store import Store
 from truetune.trial import Decision, Suggestion, TrialState
 
 pytestmark = pytest.mark.tensorflow
@@ -33,9 +33,9 @@ from truetune.study.events import Observer
 
 def build(hp):
     import keras
-    import truetune.training.checkpoint_times
+    import truetune.training.checkpoints.times
 
-    truetune.training.checkpoint_times.SECONDS_BETWEEN = 0  # in the worker: these epochs take milliseconds
+    truetune.training.checkpoints.times.SECONDS_BETWEEN = 0  # in the worker: these epochs take milliseconds
     model = keras.Sequential(
         [
             keras.Input((3,)),
@@ -71,9 +71,9 @@ if __name__ == "__main__":
 @pytest.fixture
 def script(tmp_path, monkeypatch):
     """The script as a file, and as a module."""
-    from truetune.training import checkpoint_times
+    from truetune.training.checkpoints import times
 
-    monkeypatch.setattr(checkpoint_times, "SECONDS_BETWEEN", checkpoint_times.SECONDS_BETWEEN)  # undone afterwards
+    monkeypatch.setattr(times, "SECONDS_BETWEEN", times.SECONDS_BETWEEN)  # undone afterwards
     path = tmp_path / "search_to_kill.py"
     path.write_text(SCRIPT)
     spec = importlib.util.spec_from_file_location("search_to_kill", path)

@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from lifecycle_lab import done
 
+from support.lifecycle_lab import done
 from truetune.errors import StudyError
-from truetune.study.company import require_alone
-from truetune.study.heartbeat import alive
-from truetune.study.owner import Leases
+from truetune.storage.exclusive import require_alone
+from truetune.storage.heartbeat import alive
+from truetune.storage.leases import Leases
 from truetune.trial import TrialState
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import Fold
+from truetune.data.splitting.protocols import Fold
 from truetune.task import Objective
-from truetune.training.protocol import Host, Request, TrainingTask
+from truetune.training.messages import Host, Request, TrainingTask
 from truetune.trial import Decision, Schedule, TrialState
 
 pytestmark = pytest.mark.tensorflow
@@ -74,7 +74,7 @@ def build(hp):
 
 @pytest.fixture(scope="module")
 def folds():
-    from truetune.training.folds import Folds
+    from truetune.training.folds.source import Folds
 
     rng = np.random.default_rng(3)
     y = np.tile([0, 1], 35)
@@ -85,11 +85,11 @@ def folds():
 @pytest.fixture(autouse=True)
 def every_epoch_is_written(monkeypatch):
     """These epochs take milliseconds; whether one is written is `test_checkpoint_times`' question."""
-    monkeypatch.setattr("truetune.training.checkpoint_times.SECONDS_BETWEEN", 0)
+    monkeypatch.setattr("truetune.training.checkpoints.times.SECONDS_BETWEEN", 0)
 
 
 def train(folds, path, host=None, epochs=EPOCHS, patience=None, seed=99, **request):
-    from truetune.training.trial import run_trial
+    from truetune.training.run_trial import run_trial
 
     kept.clear()
     task = TrainingTask(build, LOSS, epochs, patience, None)
@@ -244,7 +244,7 @@ def test_nothing_is_paused_after_its_last_epoch(folds, tmp_path):
 def test_a_fit_of_the_users_own_starts_from_its_beginning(folds, tmp_path):
     import keras_tuner as kt
 
-    from truetune.training.trial import run_trial
+    from truetune.training.run_trial import run_trial
 
     class Own(kt.HyperModel):
         def build(self, hp):

@@ -11,7 +11,7 @@ from truetune.cli.errors import reported
 from truetune.cli.options import config_option
 
 if TYPE_CHECKING:
-    from truetune.cleaning import Removable
+    from truetune.inspection.cleaning import Removable
 
 
 @click.command()
@@ -40,8 +40,8 @@ def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run
     ended, what workers printed, extracted features, and backups of the config but for the newest three. The record of
     the trials, seals, the exported winner, kept weights and files of your own stay.
     """
-    from truetune.cleaning import find_removable, remove
-    from truetune.sizes import show_size
+    from truetune.inspection.cleaning import find_removable, remove
+    from truetune.system.sizes import show_size
 
     found = find_removable(directory, config, storage)
     if not found:
@@ -59,7 +59,7 @@ def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run
 
 
 def _show(found: list[Removable]) -> None:
-    from truetune.sizes import show_size
+    from truetune.system.sizes import show_size
 
     for removable in found:
         count = f"{len(removable.files)} file{'s' if len(removable.files) > 1 else ''}"

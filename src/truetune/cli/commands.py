@@ -14,8 +14,8 @@ from truetune.cli.trust import task_of
 
 if TYPE_CHECKING:
     from truetune.results.export import BestHyperparameters
-    from truetune.results.pairs import Training
     from truetune.task import Task
+    from truetune.verification.pairs import Training
 
 NOT_IMPROVED = 5
 """Exit code of `verify --require-improvement`."""
@@ -37,7 +37,7 @@ NOT_IMPROVED = 5
 @reported
 def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, yes: bool, dry_run: bool) -> None:
     """Write the winner into the config: shows the diff, asks, writes, keeps a backup."""
-    from truetune.results.apply import apply as make_patch
+    from truetune.config.apply import apply as make_patch
     from truetune.results.export import load
 
     winner = load(best)
@@ -79,7 +79,7 @@ def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
 @reported
 def undo(config: Path) -> None:
     """Put back the config as it was before the last apply."""
-    from truetune.results.apply import undo as restore
+    from truetune.config.apply import undo as restore
 
     click.echo(f"{config} is back as it was in {restore(config)}.")
 
@@ -107,13 +107,13 @@ def finish_options(command: Any) -> Any:
 @reported
 def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
     """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
-    from truetune.results.config_source import read_config
+    from truetune.config.source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
     read_config(config)  # what cannot be read is said before anything slow
     task = _task(directory, chosen)
     start_tensorflow()
-    from truetune.results.retrain import retrain_from_config
+    from truetune.verification.retrain import retrain_from_config
 
     click.echo(f"Training {task.name} from {config} ({task.load().kind}) …")
     click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=chosen["epochs"])))
@@ -136,10 +136,10 @@ def verify(
     Each look at the sealed rows is entered into a ledger beside the study; the result of a second one is exploratory.
     What can be found is said before: decide on the number of seeds with --dry-run.
     """
-    from truetune.results.apply import before_values
-    from truetune.results.config_source import read_config
-    from truetune.results.verify import VerifyOptions, check_pairs, foresee_from_config, verify_from_config
+    from truetune.config.apply import before_values
+    from truetune.config.source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
+    from truetune.verification.verify import VerifyOptions, check_pairs, foresee_from_config, verify_from_config
 
     check_pairs(seeds)
     if dry_run:
@@ -191,8 +191,8 @@ def status(storage: str | None, study_name: str | None) -> None:
     """What studies there are, how far they are, and why trials failed."""
     from rich.console import Console
 
-    from truetune.report.status import print_studies, print_study
-    from truetune.study.database import sqlite_url
+    from truetune.report.terminal.status import print_studies, print_study
+    from truetune.storage.database import sqlite_url
 
     url = storage or sqlite_url(Path("models/tuning/optuna.db"))
     if study_name is None:
@@ -205,7 +205,7 @@ def status(storage: str | None, study_name: str | None) -> None:
 @reported
 def doctor() -> None:
     """Check that this machine has what truetune needs."""
-    from truetune.doctor import diagnose
+    from truetune.inspection.doctor import diagnose
 
     findings = diagnose()
     for finding in findings:

@@ -48,6 +48,6 @@ def _shown(word: str) -> str:
     option, equals, url = word.partition("=") if word.startswith("--storage=") else ("", "", word)
     if "://" not in url:
         return word
-    from truetune.study.storage_url import without_password
+    from truetune.storage.url import without_password
 
     return f"{option}{equals}{without_password(url)}"

@@ -44,7 +44,7 @@ def task_of(winner: BestHyperparameters, path: Path, said: str | None = None) ->
 
 def _records(path: Path) -> Iterator[str]:
     """URLs of the databases of this machine's own searches."""
-    from truetune.study.database import sqlite_url
+    from truetune.storage.database import sqlite_url
 
     if os.environ.get("TRUETUNE_STORAGE"):
         yield os.environ["TRUETUNE_STORAGE"]
@@ -55,7 +55,7 @@ def _records(path: Path) -> Iterator[str]:
 
 def _recorded(url: str, name: str) -> str | None:
     """The task that a study was made with, as its record says."""
-    from truetune.study.store import Store, study_exists
+    from truetune.storage.store import Store, study_exists
 
     if not study_exists(url, name):
         return None

@@ -84,7 +84,7 @@ def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
 
 def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path) -> None:
     from truetune.api import run_search
-    from truetune.report.summary import print_summary
+    from truetune.report.terminal.summary import print_summary
 
     with _screen(console, task) as observer:
         _say_what(observer, task)
@@ -101,7 +101,7 @@ def _say_what(observer: Observer, task: Task) -> None:
 
 
 def _screen(console: Console, task: Task) -> AbstractContextManager[Any]:
-    from truetune.report.screen import LiveScreen, PlainLines
+    from truetune.report.terminal.screen import LiveScreen, PlainLines
 
     if console.is_terminal:
         return LiveScreen(console, task.objective, task.epochs)
@@ -109,7 +109,7 @@ def _screen(console: Console, task: Task) -> AbstractContextManager[Any]:
 
 
 def _show_plan(console: Console, task: Task, options: SearchOptions) -> None:
-    from truetune.planning import make_plan
-    from truetune.report.plan import print_plan
+    from truetune.inspection.planning import make_plan
+    from truetune.report.terminal.plan import print_plan
 
     print_plan(console, make_plan(task, options))

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from truetune.atomic import storage_error
-from truetune.checksum import checksum
 from truetune.data.dataset import Array, Arrays, Dataset, named
 from truetune.errors import StorageError
+from truetune.system.checksum import checksum
+from truetune.system.files import storage_error
 
 _ARRAYS = ("X", "y")
 _COLUMNS = ("groups", "parts")

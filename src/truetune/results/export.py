@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, NoReturn
 import pydantic
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from truetune.atomic import write_atomically
-from truetune.checksum import checksum
 from truetune.errors import ExportError
+from truetune.system.checksum import checksum
+from truetune.system.files import write_atomically
 
 LARGEST_FILE = 10 * 1024 * 1024
 """Bytes; a file of ours has a few thousand."""

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from truetune.results.fresh_statistics import Estimate, estimate, variance_of
-from truetune.results.select import best_configurations
+from truetune.results.ranking import best_configurations
+from truetune.statistics.intervals import Estimate, estimate, variance_of
 from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, TODAY, FreshRun, PlannedRun, Trial
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from truetune.errors import InputError
 from truetune.search.base import Searcher, SearchProblem
-from truetune.search.hyperband_plan import HyperbandPlan
+from truetune.search.hyperband.plan import HyperbandPlan
 
 Factory = Callable[[SearchProblem, str, Path | None, HyperbandPlan | None], Searcher]
 
 
 def _tpe(problem: SearchProblem, pruner: str, project_dir: Path | None, plan: HyperbandPlan | None) -> Searcher:
-    from truetune.search.optuna import TPESearcher
+    from truetune.search.optuna.searcher import TPESearcher
 
     return TPESearcher(problem, pruner=pruner)
 

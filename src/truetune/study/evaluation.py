@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from truetune.seeds import derive_seed
 from truetune.space import Space
 from truetune.study.options import SearchOptions
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 from truetune.trial import STAGES, PlannedRun
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from truetune.study.jobs import R
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from truetune.space import Hyperparameter, Value
 from truetune.study.budget import Limits
-from truetune.study.memory import Death
-from truetune.training.protocol import Host, Outcome, Request
+from truetune.training.messages import Host, Outcome, Request
+from truetune.workers.memory import Death
 
 
 class Running(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from truetune.task import Objective
-from truetune.training.protocol import Request
+from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 
 SUFFIX = ".weights.h5"

@@ -17,23 +17,23 @@ from truetune.errors import BuildError
 from truetune.search.base import Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
+from truetune.storage.leases import Leases
+from truetune.storage.peers import OtherProcesses
+from truetune.storage.record import LostTrial
+from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
-from truetune.study.checkpoints import Checkpoints
+from truetune.study.checkpoint_files import Checkpoints
 from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
 from truetune.study.failures import FailureWatch
-from truetune.study.feasible import Feasibility, explained
 from truetune.study.kept_weights import KeptWeights
-from truetune.study.memory import Death
-from truetune.study.others import OtherProcesses
-from truetune.study.owner import Leases
 from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
-from truetune.study.record import LostTrial
 from truetune.study.running import RunningTrial
-from truetune.study.store import Store
+from truetune.study.size_limits import Feasibility, explained
 from truetune.task import Objective
-from truetune.training.protocol import Declined, Host, Outcome, Request
+from truetune.training.messages import Declined, Host, Outcome, Request
 from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
+from truetune.workers.memory import Death
 
 
 class Lifecycle:

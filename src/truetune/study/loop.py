@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Generic
 
 from truetune.errors import SearchStopped
 from truetune.space import Hyperparameter, Value
-from truetune.study.answering import reply
+from truetune.study.dispatch import reply
 from truetune.study.folds_ahead import Help, Training, next_help
 from truetune.study.jobs import Jobs, R
 from truetune.study.lifecycle import Lifecycle
-from truetune.study.workers import STARTS, Worker, WorkerDied, Workers, raise_refusal
-from truetune.training import protocol
+from truetune.training import messages
 from truetune.trial import TIMEOUT, Decision
+from truetune.workers.pool import STARTS, Worker, WorkerDied, Workers, raise_refusal
 
 if TYPE_CHECKING:
-    from truetune.training.folds import FoldSource
+    from truetune.training.folds.source import FoldSource
 
 WAIT_SECONDS = 1.0
 """How long the supervisor sleeps at most; it wakes at once for a message, a death or Ctrl-C."""
@@ -89,7 +89,7 @@ class _Loop(Generic[R]):
             self._helping[worker.index] = help_
             file = self._jobs.fold_file(help_.training.running, help_.fold)
             request = replace(help_.training.request, checkpoint=file, keep=True)
-            worker.send(protocol.TrainFold(request, help_.fold))
+            worker.send(messages.TrainFold(request, help_.fold))
 
     def _stop_late(self) -> None:
         """End the trainings that take longer than one may, with their helpers, also those that were called off."""
@@ -115,20 +115,20 @@ class _Loop(Generic[R]):
         except WorkerDied as death:
             self._bury(worker, death)
             return
-        if isinstance(message, protocol.Refused) and self._ends_all(worker, message):
+        if isinstance(message, messages.Refused) and self._ends_all(worker, message):
             raise_refusal(message)
-        if isinstance(message, protocol.Ready):
+        if isinstance(message, messages.Ready):
             worker.ready, worker.busy, self._failed_starts = True, False, 0
-        elif isinstance(message, (protocol.Ended, protocol.Refused)):
+        elif isinstance(message, (messages.Ended, messages.Refused)):
             self._end(worker, message)
-        elif isinstance(message, protocol.FoldBegins):
+        elif isinstance(message, messages.FoldBegins):
             self._begin_fold(worker, self._trainings[worker.index], message)
         else:
             worker.send(reply(self._host(worker), message))
 
-    def _ends_all(self, worker: Worker, message: protocol.Refused) -> bool:
+    def _ends_all(self, worker: Worker, message: messages.Refused) -> bool:
         """Whether no training can go on. What stops a helper is left to its training's own worker to come upon."""
-        if isinstance(message.error, protocol.Declined):
+        if isinstance(message.error, messages.Declined):
             return False
         help_ = self._helping.get(worker.index)
         if help_ is None:
@@ -136,23 +136,23 @@ class _Loop(Generic[R]):
         self._jobs.host(help_.training.running).note(f"A fold was not trained ahead: {message.error}")
         return False
 
-    def _host(self, worker: Worker) -> protocol.Host:
+    def _host(self, worker: Worker) -> messages.Host:
         training = self._trainings.get(worker.index)
         if training is not None:
             return self._jobs.host(training.running)
         return _HelperHost(self._jobs, self._helping[worker.index])
 
-    def _begin_fold(self, worker: Worker, training: Training[R], message: protocol.FoldBegins) -> None:
+    def _begin_fold(self, worker: Worker, training: Training[R], message: messages.FoldBegins) -> None:
         if training.may_begin(message.fold, message.n_folds):
             self._answer_fold(worker, training, message.fold)
 
     def _answer_fold(self, worker: Worker, training: Training[R], fold: int) -> None:
         file = self._jobs.fold_file(training.running, fold)
-        worker.send(protocol.Reply(file if file.exists() else None))
+        worker.send(messages.Reply(file if file.exists() else None))
 
-    def _end(self, worker: Worker, message: protocol.Ended | protocol.Refused) -> None:
+    def _end(self, worker: Worker, message: messages.Ended | messages.Refused) -> None:
         worker.busy = False
-        ended = message if isinstance(message, protocol.Ended) else None
+        ended = message if isinstance(message, messages.Ended) else None
         if worker.index in self._helping:
             self._end_help(self._helping.pop(worker.index))
         else:
@@ -201,7 +201,7 @@ class _Loop(Generic[R]):
             self._jobs.died(training.running, death.death)
 
 
-class _HelperHost(protocol.Host, Generic[R]):
+class _HelperHost(messages.Host, Generic[R]):
     """Answers a worker that trains a fold ahead: with what the training's own worker was told."""
 
     def __init__(self, jobs: Jobs[R], help_: Help[R]) -> None:
@@ -223,7 +223,7 @@ class _HelperHost(protocol.Host, Generic[R]):
         self._jobs.host(self._help.training.running).note(line)
 
 
-def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: FoldSource) -> None:
+def run_in_process(lifecycle: Lifecycle, task: messages.TrainingTask, folds: FoldSource) -> None:
     """Train one trial after the other in this process, where a debugger can stop in the builder."""
     while not lifecycle.is_over:
         running = lifecycle.next(worker=0)
@@ -238,11 +238,11 @@ def run_in_process(lifecycle: Lifecycle, task: protocol.TrainingTask, folds: Fol
 
 
 def trained(
-    task: protocol.TrainingTask, folds: FoldSource, request: protocol.Request, host: protocol.Host
-) -> protocol.Outcome | None:
+    task: messages.TrainingTask, folds: FoldSource, request: messages.Request, host: messages.Host
+) -> messages.Outcome | None:
     """Train what is asked, in this process."""
     from truetune.training.worker import run_request
 
     ended = run_request(task, folds, request, host)
-    assert isinstance(ended, protocol.Ended)
+    assert isinstance(ended, messages.Ended)
     return ended.outcome

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truetune.data.protocols import PROTOCOLS, Protocol
+from truetune.data.splitting.protocols import PROTOCOLS, Protocol
 from truetune.errors import InputError
-from truetune.machine import default_worker_memory
 from truetune.search.base import Searcher, SearchProblem
-from truetune.sizes import parse_size
+from truetune.storage.names import checked_study_name, default_study_name
 from truetune.study.budget import Limits
-from truetune.study.names import checked_study_name, default_study_name
-from truetune.study.worker_count import checked_gpus, checked_workers, checked_workers_per_trial
+from truetune.system.machine import default_worker_memory
+from truetune.system.sizes import parse_size
+from truetune.workers.count import checked_gpus, checked_workers, checked_workers_per_trial
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "keras-tuner": ("bayesian", "hyperband", "random", "grid"),

@@ -8,10 +8,10 @@ from dataclasses import replace
 from truetune.errors import StudyError
 from truetune.search.base import Pause, Resume, Searcher
 from truetune.space import Space
+from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
 from truetune.study.events import Observer
 from truetune.study.running import RunningTrial
-from truetune.study.store import Store
 from truetune.trial import Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from truetune.errors import InputError
 
 if TYPE_CHECKING:
+    from truetune.config.mapping import ConfigMapping
     from truetune.data.grouping import Grouping
-    from truetune.mapping import ConfigMapping
     from truetune.task import Task
 
 DEFAULT_TASK = "eeg-emotion"

@@ -17,7 +17,7 @@ from truetune.errors import BuildError, InputError, TruetuneError
 from truetune.task import Task
 
 if TYPE_CHECKING:
-    from truetune.mapping import ConfigMapping
+    from truetune.config.mapping import ConfigMapping
 
 Result = TypeVar("Result")
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from truetune.data.dataset import Dataset
-from truetune.data.protocols import Protocol
-from truetune.data.seal import seal
+from truetune.data.sealing.seal import seal
+from truetune.data.splitting.protocols import Protocol
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Task
 

@@ -7,11 +7,11 @@ import traceback
 from typing import Any
 
 from truetune.task import Objective
-from truetune.training.checkpoint import EndedFold, Progress
+from truetune.training.callbacks import Stopwatch, never_logged
+from truetune.training.checkpoints.checkpoint import EndedFold, Progress
 from truetune.training.fit import History
+from truetune.training.messages import Outcome, Request
 from truetune.training.out_of_memory import is_out_of_memory
-from truetune.training.protocol import Outcome, Request
-from truetune.training.watch import Stopwatch, never_logged
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
 

@@ -13,9 +13,9 @@ from truetune.errors import BuildError, TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.space import Hyperparameter, Space, Value
 from truetune.training.fit import declare_and_build, fit_model
-from truetune.training.folds import Parts
+from truetune.training.folds.source import Parts
+from truetune.training.messages import Timing, TrainingTask
 from truetune.training.outcomes import user_frames
-from truetune.training.protocol import Timing, TrainingTask
 
 MOST_BUILDS = 16
 """Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""

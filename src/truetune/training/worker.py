@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from truetune.errors import TruetuneError
 from truetune.space import Hyperparameter, Value
-from truetune.training import protocol
+from truetune.training import messages
 from truetune.training.tensorflow_start import prepare_environment
 from truetune.training.worker_output import print_into
 from truetune.trial import Decision
 
 if TYPE_CHECKING:
-    from truetune.training.folds import FoldSource
+    from truetune.training.folds.source import FoldSource
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WorkerSettings:
     """How a worker starts.
 
     Attributes:
-        task: a `protocol.TrainingTask`, pickled by value.
+        task: a `messages.TrainingTask`, pickled by value.
         data: folder with the training and validation arrays.
         threads: TensorFlow's, within one operation.
         log: file that takes what the worker and TensorFlow print.
@@ -80,13 +80,13 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
     import cloudpickle
 
     try:
-        task: protocol.TrainingTask = cloudpickle.loads(settings.task)
+        task: messages.TrainingTask = cloudpickle.loads(settings.task)
         folds = prepare_folds(task, settings.data)
         set_aside()
     except Exception as error:
-        connection.send(protocol.Refused(_sendable(error), traceback.format_exc()))
+        connection.send(messages.Refused(_sendable(error), traceback.format_exc()))
         return
-    connection.send(protocol.Ready(os.getpid()))
+    connection.send(messages.Ready(os.getpid()))
     while True:
         connection.send(_handle(connection, task, folds, connection.recv()))
 
@@ -95,83 +95,83 @@ def set_aside() -> None:
     """The garbage collector, which runs after every trial, looks no more at what stays anyway: TensorFlow, Keras, the
     task and the data. Looking took longer than training a small model.
     """
-    from truetune.training import trial  # noqa: F401  # what is loaded later is looked at
+    from truetune.training import run_trial  # noqa: F401  # what is loaded later is looked at
 
     gc.collect()
     gc.freeze()
 
 
-def prepare_folds(task: protocol.TrainingTask, data: Path) -> FoldSource:
+def prepare_folds(task: messages.TrainingTask, data: Path) -> FoldSource:
     """The shared rows and how they are split; the first fold is preprocessed now, while other workers start too."""
-    from truetune.training.folds import FoldSource
+    from truetune.training.folds.source import FoldSource
 
     source = FoldSource.load(task, data)
     source.own.parts(0)
     return source
 
 
-def _handle(connection: Connection, task: protocol.TrainingTask, folds: FoldSource, message: object) -> object:
+def _handle(connection: Connection, task: messages.TrainingTask, folds: FoldSource, message: object) -> object:
     try:
         return run_request(task, folds, message, _PipeHost(connection))
     except (EOFError, BrokenPipeError, ConnectionError):
         raise SupervisorGone from None
     except Exception as error:
-        return protocol.Refused(_sendable(error), traceback.format_exc())
+        return messages.Refused(_sendable(error), traceback.format_exc())
 
 
-def run_request(task: protocol.TrainingTask, folds: FoldSource, message: object, host: protocol.Host) -> object:
+def run_request(task: messages.TrainingTask, folds: FoldSource, message: object, host: messages.Host) -> object:
     """Do what `message` asks and return what is to be sent back."""
     import keras
 
+    from truetune.training.run_trial import run_trial, train_fold_ahead
     from truetune.training.trace import time_epoch, trace_space
-    from truetune.training.trial import run_trial, train_fold_ahead
 
-    if isinstance(message, protocol.Trace):
-        return protocol.Traced(trace_space(task.hypermodel))
-    if isinstance(message, protocol.TimeEpoch):
-        return protocol.Timed(time_epoch(task, folds.own.parts(0)))
+    if isinstance(message, messages.Trace):
+        return messages.Traced(trace_space(task.hypermodel))
+    if isinstance(message, messages.TimeEpoch):
+        return messages.Timed(time_epoch(task, folds.own.parts(0)))
     outcome = None
     try:
-        if isinstance(message, protocol.TrainFold):
+        if isinstance(message, messages.TrainFold):
             train_fold_ahead(task, folds.folds(message.request), message.request, message.fold, host)
         else:
-            assert isinstance(message, protocol.Request), message
+            assert isinstance(message, messages.Request), message
             outcome = run_trial(task, folds.folds(message), message, host)
     finally:
         keras.backend.clear_session()  # collects garbage as well
-    return protocol.Ended(outcome, _resident_bytes())
+    return messages.Ended(outcome, _resident_bytes())
 
 
-class _PipeHost(protocol.Host):
+class _PipeHost(messages.Host):
     """Asks the supervisor over the pipe and waits for its reply."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def answer(self, hyperparameter: Hyperparameter) -> Value:
-        value: Value = self._ask(protocol.AskValue(hyperparameter))
+        value: Value = self._ask(messages.AskValue(hyperparameter))
         return value
 
     def built(self, values: Mapping[str, Value], parameters: int, complete: bool) -> bool:
-        return bool(self._ask(protocol.Built(values, parameters, complete)))
+        return bool(self._ask(messages.Built(values, parameters, complete)))
 
     def resumed(self, reports: Mapping[int, float]) -> None:
-        self._ask(protocol.Resumed(reports))
+        self._ask(messages.Resumed(reports))
 
     def epoch(self, epoch: int, value: float) -> Decision:
-        decision: Decision = self._ask(protocol.Epoch(epoch, value))
+        decision: Decision = self._ask(messages.Epoch(epoch, value))
         return decision
 
     def note(self, line: str) -> None:
-        self._ask(protocol.Note(line))
+        self._ask(messages.Note(line))
 
     def fold_begins(self, fold: int, n_folds: int) -> Path | None:
-        path: Path | None = self._ask(protocol.FoldBegins(fold, n_folds))
+        path: Path | None = self._ask(messages.FoldBegins(fold, n_folds))
         return path
 
     def _ask(self, message: object) -> Any:
         self._connection.send(message)
-        reply: protocol.Reply = self._connection.recv()
+        reply: messages.Reply = self._connection.recv()
         if reply.error is not None:
             raise reply.error
         return reply.value

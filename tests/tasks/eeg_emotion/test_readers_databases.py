@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
-from eeg_files import python2_pickle
 from scipy.io import savemat
 
+from support.eeg_files import python2_pickle
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import DEAP_CHANNELS
 from truetune.tasks.eeg_emotion.features import feature_names

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from eeg_files import NAMES, noise, write_brainvision, write_edf, write_fif, write_set
 
+from support.eeg_files import NAMES, noise, write_brainvision, write_edf, write_fif, write_set
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.features import feature_names
 from truetune.tasks.eeg_emotion.readers import detect, load

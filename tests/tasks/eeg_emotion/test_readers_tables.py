@@ -181,7 +181,7 @@ def test_the_whole_real_set_is_read_in_seconds_and_cached(tmp_path):
 def test_a_gzip_bomb_is_refused_while_it_is_read(tmp_path, monkeypatch):
     import gzip
 
-    from truetune.data import bounds
+    from truetune.data.reading import bounds
 
     monkeypatch.setattr(bounds, "UNSUSPICIOUS", 2**20)
     with gzip.open(tmp_path / "bomb.csv.gz", "wt") as file:

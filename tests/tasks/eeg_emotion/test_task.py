@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from truetune.config.source import read_config
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError, InputError, ObjectiveError
-from truetune.results.config_source import read_config
 from truetune.task import Objective, Task
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 from truetune.tasks.eeg_emotion.task import heads_of, make_task, resolve_objective

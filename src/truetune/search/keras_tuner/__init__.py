@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from truetune.search.base import SearchProblem
-from truetune.search.grid_order import GridOrder
-from truetune.search.hyperband_plan import HyperbandPlan
+from truetune.search.grid import GridOrder
+from truetune.search.hyperband.plan import HyperbandPlan
 from truetune.search.keras_tuner.bayesian import BayesianOracle
 from truetune.search.keras_tuner.hyperband import HyperbandOracle
 from truetune.search.keras_tuner.searcher import KerasTunerSearcher

@@ -10,8 +10,8 @@ import keras_tuner as kt
 
 from truetune.errors import StudyError
 from truetune.search.base import Pause, SearchProblem
-from truetune.search.hyperband_ladder import Climber, may_be_promoted, next_place
-from truetune.search.hyperband_plan import COARSE_FACTORS, FACTORS, HyperbandPlan, extend_hyperband, plan_hyperband
+from truetune.search.hyperband.brackets import Climber, may_be_promoted, next_place
+from truetune.search.hyperband.plan import COARSE_FACTORS, FACTORS, HyperbandPlan, extend_hyperband, plan_hyperband
 from truetune.search.keras_tuner.oracle import Entry, SearchOracle, objective_of, trial_id
 from truetune.seeds import derive_seed
 from truetune.space import Value

@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner as kt
 
 from truetune.search.base import SearchProblem
-from truetune.search.grid_order import GridOrder
+from truetune.search.grid import GridOrder
 from truetune.search.keras_tuner.oracle import SearchOracle, objective_of
 from truetune.search.values import first_values
 from truetune.seeds import derive_seed

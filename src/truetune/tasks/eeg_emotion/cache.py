@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from truetune.atomic import write_atomically
-from truetune.checksum import with_digest, without_digest
 from truetune.data.dataset import Array
 from truetune.errors import DataError, StorageError
+from truetune.system.checksum import with_digest, without_digest
+from truetune.system.files import write_atomically
 
 MAGIC = b"truetune features 1\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truetune.mapping import ConfigMapping
+from truetune.config.mapping import ConfigMapping
 
 _PER_BLOCK = {
     "cnn_filters_{i}": "CNN_FILTERS",

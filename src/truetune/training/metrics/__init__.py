@@ -1,7 +1,7 @@
 """Metrics that Keras lacks; `truetune.metrics` has them for users.
 
 Each counts in variables that may be added up: the sums over several parts of the data give the metric of all parts
-together, which `truetune.training.pooled` relies on.
+together, which `truetune.training.folds.pooled` relies on.
 """
 
 from truetune.training.metrics.classes import MacroF1, UnweightedAverageRecall

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from truetune.data.bounds import load_npy, load_npz
 from truetune.data.dataset import Array, Dataset
 from truetune.data.groups import looks_like_group
+from truetune.data.reading.bounds import load_npy, load_npz
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in, foreign

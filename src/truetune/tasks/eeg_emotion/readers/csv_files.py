@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from truetune.data.bounds import LARGEST_LINE, BoundedGzip, check_file
+from truetune.data.reading.bounds import LARGEST_LINE, BoundedGzip, check_file
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers.base import files_in, foreign
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from truetune.data.dataset import Array, Dataset
-from truetune.data.safe_pickle import load_arrays
+from truetune.data.reading.safe_pickle import load_arrays
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.channels import DEAP_CHANNELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from truetune.data.bounds import check_mat
+from truetune.data.reading.bounds import check_mat
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers.base import foreign
 

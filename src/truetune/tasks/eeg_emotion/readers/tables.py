@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from truetune.data.bounds import read_small_text
 from truetune.data.dataset import Array, Dataset
+from truetune.data.reading.bounds import read_small_text
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import standard_name
 from truetune.tasks.eeg_emotion.features import extract_all

@@ -1,0 +1,103 @@
+"""What a person should know about the folds before trials are trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from truetune.data.checks.leaks import near_identical
+from truetune.data.dataset import Array, Dataset
+from truetune.data.groups import mixing_note
+from truetune.data.splitting.protocols import Fold
+from truetune.data.splitting.splits import missing_classes
+
+MOST_SHOWN = 3
+FOLDS_COMPARED = 3
+"""Neighbours are looked for in some folds only: a tenth of a second each."""
+
+
+def notes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    """Lines on what is not wrong, and not as good as it might be.
+
+    Which folds lack a class, among the rows they validate on or train on; whether rows of one group are on both sides
+    (a split that the user gave is taken as it is); whether validation rows may be copies of training rows.
+
+    Args:
+        development: the rows that are not sealed.
+        folds: drawn from them.
+    """
+    return [
+        *_lacking_classes(development, folds),
+        *_crossing(development, folds),
+        *_near(development, folds),
+        *_parts_unused(development, folds),
+    ]
+
+
+def same_again(folds: Sequence[Fold], fresh: Sequence[Fold]) -> str | None:
+    """That the fresh runs of finalists cannot have fresh splits, where another seed draws the same one; else None."""
+    sides = [[part for fold in drawn for part in (fold.train, fold.validation)] for drawn in (folds, fresh)]
+    if len(folds) != len(fresh) or not all(np.array_equal(a, b) for a, b in zip(*sides, strict=True)):
+        return None
+    why = "the split was given" if folds[0].by == "given" else "this protocol draws the same one each time"
+    return (
+        f"Finalists are trained again on fresh seeds and on the same split: {why}. Their scores are from rows that "
+        "chose among them, and flatter a little; the sealed rows do not."
+    )
+
+
+def copies_of_sealed(dataset: Dataset, development_rows: Array, test_rows: Array) -> str | None:
+    """As `near_identical`, of the sealed rows."""
+    line = near_identical(dataset, development_rows, test_rows)
+    return None if line is None else line.replace("validation rows", "sealed rows")
+
+
+def _parts_unused(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    has_own = development.parts is not None and bool((development.parts == "validation").any())
+    if not has_own or folds[0].by == "given":
+        return []
+    return ["The validation part that was given is not used as such: its rows train and validate like all others."]
+
+
+def _lacking_classes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    sides = {
+        "validate on": [missing_classes(development, fold.validation) for fold in folds],
+        "train on": [missing_classes(development, fold.train) for fold in folds],
+    }
+    lines = []
+    for purpose, missing in sides.items():
+        found = [_lack(fold, names, purpose) for fold, names in zip(folds, missing, strict=True) if names]
+        if found:
+            others = len(found) - MOST_SHOWN
+            more = f"; the same goes for {others} other fold{'s' if others > 1 else ''}" if others > 0 else ""
+            lines.append("; ".join(found[:MOST_SHOWN]) + f"{more}.")
+    return [line[0].upper() + line[1:] for line in lines]
+
+
+def _lack(fold: Fold, names: Sequence[str], purpose: str) -> str:
+    return f"fold {fold.name} has no row of class {', '.join(names)} to {purpose}"
+
+
+def _crossing(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    if folds[0].by != "given":
+        line = mixing_note(development, development.group_name)
+        return [] if line is None else [line]
+    own = {} if development.groups is None else {str(development.group_name): development.groups}
+    for name, ids in {**development.levels, **own}.items():
+        shared = np.intersect1d(ids[folds[0].train], ids[folds[0].validation])
+        if len(shared):
+            shown = ", ".join(map(str, shared[:MOST_SHOWN])) + (", …" if len(shared) > MOST_SHOWN else "")
+            return [
+                f"The split that was given has rows of {len(shared)} {name}s in both parts ({shown}). The score is one "
+                f"for new rows of known {name}s, and says less about a new {name}."
+            ]
+    return []
+
+
+def _near(development: Dataset, folds: Sequence[Fold]) -> list[str]:
+    for index in np.unique(np.linspace(0, len(folds) - 1, FOLDS_COMPARED).astype(int)):
+        line = near_identical(development, folds[index].train, folds[index].validation)
+        if line is not None:
+            return [line if len(folds) == 1 else f"In fold {folds[index].name}, {line}"]
+    return []

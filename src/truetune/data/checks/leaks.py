@@ -1,0 +1,174 @@
+"""Rows that are on both sides of a split: the same row twice, or one so near that it gives the other away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from truetune.data.checks.row_hashes import row_hashes
+from truetune.data.dataset import Array, Dataset, named
+from truetune.data.splitting.protocols import Fold
+from truetune.errors import DataError
+
+MOST_SHOWN = 3
+NEAR = 0.05
+"""Of the distance that is usual between a kept row and its nearest neighbour."""
+
+LEAST_SHARE = 0.01
+LEAST_ROWS = 2
+MOST_HELD_ROWS = 1_000
+MOST_KEPT_ROWS = 10_000
+MOST_VALUES = 2**25
+"""Very long rows are compared in smaller numbers, so that some hundreds of MiB are enough."""
+
+MOST_FEATURES = 200
+PROJECTED_FEATURES = 64
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Row numbers on the two sides of a split, and what the held side is called."""
+
+    kept: Array
+    held: Array
+    where: str
+
+
+def check_identical(
+    dataset: Dataset, kept: Array, held: Array, where: str, *, row_numbers: Array | None = None
+) -> None:
+    """Refuse a split that has a row on both sides, whatever its label and its group.
+
+    Args:
+        dataset: the rows that are split.
+        kept, held: row numbers within `dataset`, disjoint.
+        where: what `held` is, for the message: "the test part", "the validation part of fold 2 of 5".
+        row_numbers: what the rows of `dataset` are called in the message, shape (n_samples,), where they were taken
+            from more rows; None counts them from 0.
+
+    Raises:
+        DataError: the features of a row of `held` are those of a row of `kept`, by hash (see `row_hashes`).
+    """
+    _check_hashes(dataset, row_hashes(dataset.X), _Sides(kept, held, where), row_numbers)
+
+
+def check_folds(
+    development: Dataset,
+    folds: Sequence[Fold],
+    row_numbers: Array | None = None,
+    fresh: Iterable[Sequence[Fold]] = (),
+) -> None:
+    """Refuse folds that train and validate on the same row; the rows are hashed once for all folds.
+
+    Args:
+        development: the rows that are not sealed.
+        folds: drawn from them.
+        row_numbers: of the rows in the data they were taken from, shape (n_samples,), for the message.
+        fresh: folds that will be drawn later; looked at only where there are identical rows at all.
+
+    Raises:
+        DataError: see `check_identical`.
+    """
+    hashes = row_hashes(development.X)
+    if len(np.unique(hashes)) == len(hashes):
+        return
+    for fold in folds:
+        where = "the validation part" if len(folds) == 1 else f"the validation part of fold {fold.name}"
+        _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
+    for fold in (fold for split in fresh for fold in split):
+        where = "the validation part of a fresh split, which will be drawn later,"
+        _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
+
+
+def _check_hashes(dataset: Dataset, hashes: Array, sides: _Sides, row_numbers: Array | None) -> None:
+    twice = sides.held[np.isin(hashes[sides.held], hashes[sides.kept])]
+    if not len(twice):
+        return
+    pairs = [(int(row), int(sides.kept[hashes[sides.kept] == hashes[row]][0])) for row in twice[:MOST_SHOWN]]
+    shown = "; ".join(f"{_row(dataset, a, row_numbers)} = {_row(dataset, b, row_numbers)}" for a, b in pairs)
+    more = f"; and {len(twice) - len(pairs)} more" if len(twice) > len(pairs) else ""
+    raise DataError(
+        f"{_rows(len(twice))} of {sides.where} occur with the same features among the rows that a model trains on: "
+        f"{shown}{more}. Expected every row on one side only: a model knows the rows it was trained on. "
+        "Drop one of each pair, or give both the same group."
+    )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _row(dataset: Dataset, row: int, row_numbers: Array | None) -> str:
+    """`row 12 (group anna, class calm)`, as far as these are known."""
+    known = [] if dataset.groups is None else [f"group {dataset.groups[row]}"]
+    label = dataset.labels[row]
+    if dataset.is_classification:
+        known.append(f"class {dataset.class_names[label] if dataset.class_names else label}")
+    elif np.ndim(label) == 0:
+        known.append(f"label {label:g}")
+    number = row if row_numbers is None else row_numbers[row]
+    return f"row {number}" + (f" ({', '.join(known)})" if known else "")
+
+
+def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
+    """A warning where rows of `held` lie so near to rows of `kept` that they may be copies of them.
+
+    Features are standardised as the kept rows say; more than 200 are projected to 64 at random, which keeps distances
+    about as they are. A held row counts when its nearest kept row is nearer than 5 % of what is usual (the median)
+    among kept rows. 10 000 kept and 1000 held rows are looked at, evenly taken.
+
+    It finds copies with a little noise, other rounding or a slightly changed feature, where most rows have none. It
+    does not find copies that were shifted, turned or scaled; nor windows that overlap, when most kept rows
+    overlap with one another too, because near is then usual; nor copies of rows that it did not look at. Rows of one
+    person are alike in ways that no distance shows: declare groups. With one feature it says nothing: near values
+    are then no sign.
+
+    Args:
+        dataset: the rows that are split.
+        kept, held: row numbers within `dataset`.
+
+    Returns:
+        One line, or None where fewer than 1 % of the held rows, or fewer than 2, are so near.
+    """
+    arrays = list(named(dataset.X).values())
+    n_features = sum(values[0].size for values in arrays)
+    if n_features < 2 or any(values.dtype.kind not in "biuf" for values in arrays):
+        return None
+    most = max(LEAST_ROWS, MOST_VALUES // n_features)
+    kept, held = _evenly(kept, min(MOST_KEPT_ROWS, most)), _evenly(held, min(MOST_HELD_ROWS, most))
+    near = _count_near(_flat(arrays, kept), _flat(arrays, held))
+    if near < max(LEAST_ROWS, LEAST_SHARE * len(held)):
+        return None
+    return (
+        f"{near} of {len(held)} validation rows lie nearer to a training row than {NEAR:.0%} of the usual distance "
+        "between rows. They may be copies; where they are, give a row and its copies the same group."
+    )
+
+
+def _evenly(rows: Array, most: int) -> Array:
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+
+
+def _flat(arrays: Sequence[Array], rows: Array) -> Array:
+    return np.concatenate([values[rows].reshape(len(rows), -1).astype(np.float32) for values in arrays], axis=1)
+
+
+def _count_near(kept: Array, held: Array) -> int:
+    """How many of `held` are near a row of `kept`; both of shape (n, n_features)."""
+    from sklearn.neighbors import NearestNeighbors
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.random_projection import GaussianRandomProjection
+
+    if len(kept) < 2:
+        return 0
+    scaler = StandardScaler(copy=False).fit(kept)
+    kept, held = scaler.transform(kept), scaler.transform(held)
+    if kept.shape[1] > MOST_FEATURES:
+        projection = GaussianRandomProjection(PROJECTED_FEATURES, random_state=0).fit(kept)
+        kept, held = projection.transform(kept), projection.transform(held)
+    neighbours = NearestNeighbors(n_neighbors=2).fit(kept)
+    usual = np.median(neighbours.kneighbors(_evenly(kept, MOST_HELD_ROWS))[0][:, 1])
+    nearest = neighbours.kneighbors(held, n_neighbors=1)[0][:, 0]
+    return int((nearest < NEAR * usual).sum())

@@ -1,0 +1,153 @@
+"""Who opened the seal: every read of the test part, entered before it happens.
+
+A test part measures what nobody chose by it. Each look uses it up a little, so each is written down, and a result of
+any but the first is called exploratory: whoever looks until the answer pleases is searching on the test part.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from truetune.data.dataset import Dataset
+from truetune.data.sealing.locked import locked
+from truetune.data.sealing.other_seals import ARCHIVED
+from truetune.data.sealing.seal import Seal
+from truetune.data.sealing.seal_file import read_seal_file
+from truetune.errors import StudyError
+from truetune.system.checksum import checksum
+from truetune.system.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Read:
+    """One read of the test part.
+
+    Attributes:
+        purpose: what for, e.g. "verify".
+        before, after: checksums of what was compared.
+        seeds: of the trainings.
+        time: when it was entered, UTC, ISO 8601; empty until then.
+        outcome: what came of it; None while that is unknown.
+    """
+
+    purpose: str
+    before: str
+    after: str
+    seeds: tuple[int, ...]
+    time: str = ""
+    outcome: str | None = None
+
+    def is_same(self, other: Read) -> bool:
+        """Whether `other` asks the same question of the same rows."""
+        return _question(self) == _question(other)
+
+
+@dataclass(frozen=True)
+class OpenedTest:
+    """The test part, and how often it was opened before.
+
+    Attributes:
+        rows: the sealed rows.
+        read: as it stands in the ledger.
+        n_earlier: reads of the same study's test part before this one.
+    """
+
+    rows: Dataset
+    read: Read
+    n_earlier: int
+
+    @property
+    def is_exploratory(self) -> bool:
+        return self.n_earlier > 0
+
+
+def open_test(sealed: Seal, dataset: Dataset, seal_path: Path, read: Read) -> OpenedTest:
+    """Enter `read` into the ledger beside the seal, then give the test rows. Nothing else gives them.
+
+    A read whose outcome is unknown was interrupted; the same read again goes on with it and is not counted twice.
+
+    Raises:
+        StudyError: the ledger is damaged, or the seal is of other data.
+        StorageError: it cannot be written; the test part stays closed.
+    """
+    if sealed.fingerprint != dataset.fingerprint():
+        raise StudyError(f"{seal_path} seals other data than were given. Expected the data that the search was run on.")
+    with locked(seal_path.with_name("ledger.lock")):
+        reads = list(reads_of(seal_path))
+        entered = next((r for r in reads if r.outcome is None and r.is_same(read)), None)
+        if entered is None:
+            entered = replace(read, time=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"))
+            reads.append(entered)
+            _write(seal_path, reads)
+        n_earlier = reads.index(entered) + sum(len(reads_of(path)) for path in _archived(seal_path, sealed))
+    return OpenedTest(dataset.take(sealed.test_rows), entered, n_earlier)
+
+
+def note_outcome(seal_path: Path, read: Read, outcome: str) -> None:
+    """Write what came of an entered `read` beside it.
+
+    Raises:
+        StudyError: the ledger is damaged, or holds no such read.
+        StorageError: it cannot be written.
+    """
+    with locked(seal_path.with_name("ledger.lock")):
+        reads = list(reads_of(seal_path))
+        if read not in reads:
+            raise StudyError(
+                f"{ledger_path(seal_path)} does not hold the read of {read.time} any more. Expected it untouched while "
+                "the seal is open; restore it from a backup."
+            )
+        reads[reads.index(read)] = replace(read, outcome=outcome)
+        _write(seal_path, reads)
+
+
+def reads_of(seal_path: Path) -> tuple[Read, ...]:
+    """All reads of the test part that `seal_path` seals, the first one first.
+
+    Raises:
+        StudyError: the ledger is damaged.
+    """
+    path = ledger_path(seal_path)
+    if not path.exists():
+        return ()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        stated = content.pop("checksum")
+        if checksum(content) != stated:
+            raise ValueError("its checksum does not fit its content")
+        return tuple(_read(entry) for entry in content["reads"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StudyError(
+            f"{path} cannot be read as a ledger of the test part ({error}). Without it nobody knows how often the test "
+            "part was opened. Restore it from a backup, or start anew with --fresh."
+        ) from error
+
+
+def ledger_path(seal_path: Path) -> Path:
+    return seal_path.with_name("ledger.json")
+
+
+def _read(entry: Mapping[str, Any]) -> Read:
+    return Read(**{**entry, "seeds": tuple(int(seed) for seed in entry["seeds"])})
+
+
+def _question(read: Read) -> tuple[Any, ...]:
+    return read.purpose, read.before, read.after, read.seeds
+
+
+def _write(seal_path: Path, reads: list[Read]) -> None:
+    content: dict[str, Any] = {"reads": [asdict(read) for read in reads]}
+    content["checksum"] = checksum(content)
+    write_atomically(ledger_path(seal_path), (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _archived(seal_path: Path, sealed: Seal) -> list[Path]:
+    """Seals of the same study that --fresh put aside: its test part is the same, and so are the looks at it."""
+    folders = sorted(seal_path.parent.parent.glob(f"{seal_path.parent.name}_archived_*"))
+    paths = [folder / seal_path.name for folder in folders if ARCHIVED.fullmatch(folder.name)]
+    return [path for path in paths if path.exists() and read_seal_file(path).fingerprint == sealed.fingerprint]

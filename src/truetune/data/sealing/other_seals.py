@@ -1,0 +1,101 @@
+"""What other studies in the same directory have sealed: their test rows are nobody's to tune on.
+
+Studies lie side by side in `<directory>/tuning/<study>/seal.json`. One test part serves them all: studies of the same
+data are compared on the same rows, and none tunes on rows that another keeps for its verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from truetune.data.checks.row_hashes import row_hashes
+from truetune.data.dataset import Array, Dataset
+from truetune.data.sealing.seal_file import SealFile, read_seal_file
+from truetune.data.splitting.splits import Split
+from truetune.errors import StudyError
+
+FOLDER = "tuning"
+"""Seals are neighbours only there; elsewhere a seal stands alone."""
+
+ARCHIVED = re.compile(r"(?P<name>.+)_archived_\d{8}T\d{12}")
+"""The folder of a study that --fresh put aside."""
+
+
+def other_seals(path: Path) -> Iterator[tuple[str, SealFile]]:
+    """(study, seal) of the studies beside the one whose seal is `path`, by name.
+
+    Raises:
+        StudyError: one of them is damaged, so that nobody knows which rows it keeps.
+    """
+    if path.parent.parent.name == FOLDER:
+        for other in sorted(path.parent.parent.glob("*/seal.json")):
+            if other != path:
+                yield other.parent.name, read_seal_file(other)
+
+
+def same_test_part(dataset: Dataset, path: Path, fingerprint: str) -> Split | None:
+    """The test part that another study has sealed of the same data; None where no study has."""
+    for _, other in other_seals(path):
+        if other.fingerprint == fingerprint and _fits(other, len(dataset)):
+            return _split(other.test_rows, len(dataset), other.by)
+    return None
+
+
+def same_rows(dataset: Dataset, path: Path) -> Split | None:
+    """The test part that another study has sealed of the same features in the same order, under other labels.
+
+    None where no study has, or where it would put a group on both sides or a class into the test part alone.
+    """
+    by = "row" if dataset.groups is None else "subject"
+    for _, other in other_seals(path):
+        if not _fits(other, len(dataset)) or len(other.row_hashes) != len(other.test_rows):
+            continue
+        if np.array_equal(row_hashes(dataset.take(other.test_rows).X), other.row_hashes):
+            split = _split(other.test_rows, len(dataset), by)
+            return split if _is_fair(dataset, split) else None
+    return None
+
+
+def refuse_sealed_rows(development: Dataset, path: Path, fingerprint: str) -> None:
+    """Refuse to tune on rows that another study has sealed; archived studies have given theirs up.
+
+    Raises:
+        StudyError: with how many, whose, why, and the ways out.
+    """
+    others = [
+        (name, seal)
+        for name, seal in other_seals(path)
+        if seal.fingerprint != fingerprint and len(seal.row_hashes) and not ARCHIVED.fullmatch(name)
+    ]
+    if not others:
+        return
+    hashes = row_hashes(development.X)
+    for name, seal in others:
+        n_sealed = int(np.isin(hashes, seal.row_hashes).sum())
+        if n_sealed:
+            raise StudyError(
+                f"{n_sealed} of the {len(development)} rows that this search would tune on are test rows of study "
+                f"'{name}', sealed in {path.parent.parent / name / 'seal.json'}. A search that sees them leaves that "
+                "study without a verdict: its test rows would be unseen no more. Use the data of that study as they "
+                "were, or put these rows into the part 'test' (Dataset.parts), or give another --directory."
+            )
+
+
+def _fits(seal: SealFile, n_rows: int) -> bool:
+    rows = seal.test_rows
+    return rows.ndim == 1 and 0 < len(rows) < n_rows and bool(rows.min() >= 0) and bool(rows.max() < n_rows)
+
+
+def _split(test_rows: Array, n_rows: int, by: str) -> Split:
+    return Split(np.setdiff1d(np.arange(n_rows), test_rows), np.sort(test_rows), by)
+
+
+def _is_fair(dataset: Dataset, split: Split) -> bool:
+    groups = dataset.groups
+    if groups is not None and np.isin(groups[split.held], groups[split.kept]).any():
+        return False
+    return not dataset.is_classification or bool(np.isin(dataset.labels[split.held], dataset.labels[split.kept]).all())

@@ -1,0 +1,64 @@
+"""Studies and their trials as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.table import Column, Table
+
+from truetune.errors import StudyError
+from truetune.storage.database import open_storage, storage_errors
+from truetune.storage.store import Store
+from truetune.storage.url import without_password
+
+
+def print_studies(console: Console, url: str) -> None:
+    """A row a study: finished, running, best."""
+    _check_there(url)
+    storage = open_storage(url)
+    columns = ("trials", "complete", "pruned", "failed", "running", "best")
+    table = Table(Column("study", overflow="fold"), *columns)
+    with storage_errors(url):
+        for name in sorted(optuna.get_all_study_names(storage)):
+            table.add_row(*_row(optuna.load_study(study_name=name, storage=storage)))
+    console.print(table)
+    storage.engine.dispose()
+
+
+def _row(study: optuna.Study) -> list[str]:
+    trials = study.get_trials(deepcopy=False)
+    counts = [sum(t.state.name == state for t in trials) for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")]
+    best = f"{study.best_value:.4f} (trial {study.best_trial.number})" if counts[0] else "–"
+    return [study.study_name, str(len(trials)), *map(str, counts), best]
+
+
+def print_study(console: Console, url: str, name: str) -> None:
+    """A row a trial, with the reason of each failure.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    _check_there(url)
+    storage = open_storage(url)
+    with storage_errors(url):
+        known = sorted(optuna.get_all_study_names(storage))
+    storage.engine.dispose()
+    if name not in known:
+        raise StudyError(
+            f"There is no study '{name}' in {without_password(url)}. Expected one of: {', '.join(known) or 'none yet'}."
+        )
+    store = Store.open_existing(url, name)
+    table = Table("trial", "state", "score", "epochs", "seconds", "parameters", "reason", title=name)
+    for t in store.trials():
+        score = "–" if t.score is None else f"{t.score:.4f}"
+        table.add_row(str(t.number), t.state, score, str(t.epochs), f"{t.seconds:.1f}", f"{t.parameters:,}", t.reason)
+    console.print(table)
+    store.close()
+
+
+def _check_there(url: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        raise StudyError(f"There is no study database at {path}. Run `truetune tune` first, or pass --storage.")

@@ -1,0 +1,84 @@
+"""What finished trainings of a verification measured, kept so that an interrupted one goes on."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truetune.data.dataset import Array
+from truetune.system.checksum import checksum
+from truetune.system.files import write_atomically
+
+FOLDER = "verify"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One training, measured on the test part.
+
+    Attributes:
+        metrics: on all test rows, by the names of `compile`, and the loss.
+        resampled: those that can be added up, on drawn test clusters, shape (n_draws,) each.
+    """
+
+    metrics: Mapping[str, float]
+    resampled: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class KeptTrainings:
+    """Files `training_<key>.json` in the folder `verify` beside a seal.
+
+    Attributes:
+        folder: None keeps nothing.
+        common: what all keys share: the data, the test part, the versions of the libraries.
+    """
+
+    folder: Path | None
+    common: Mapping[str, Any]
+
+    def find(self, key: Mapping[str, Any]) -> Measured | None:
+        """What was kept for `key`; None where nothing was, or what was is damaged: then it is trained again."""
+        if self.folder is None or not self._path(key).exists():
+            return None
+        try:
+            content = json.loads(self._path(key).read_text(encoding="utf-8"))
+            stated = content.pop("checksum")
+            if checksum(content) != stated:
+                return None
+            resampled = {name: np.asarray(values) for name, values in content["resampled"].items()}
+            return Measured(content["metrics"], resampled)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def keep(self, key: Mapping[str, Any], measured: Measured) -> None:
+        """Raises StorageError."""
+        if self.folder is None:
+            return
+        content: dict[str, Any] = {
+            "key": {**self.common, **key},
+            "metrics": dict(measured.metrics),
+            "resampled": {name: values.tolist() for name, values in measured.resampled.items()},
+        }
+        content["checksum"] = checksum(content)
+        write_atomically(self._path(key), (json.dumps(content) + "\n").encode(), make_folder=True)
+
+    def _path(self, key: Mapping[str, Any]) -> Path:
+        assert self.folder is not None
+        return self.folder / f"training_{checksum({**self.common, **key})}.json"
+
+
+def source_digest(hypermodel: Any) -> str:
+    """Of a builder's name and the file it is written in: who edits it gets other trainings. Empty without a file."""
+    code = hypermodel if inspect.isroutine(hypermodel) or inspect.isclass(hypermodel) else type(hypermodel)
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(code))
+        return "" if file is None else checksum({"name": str(code), "source": Path(file).read_text(encoding="utf-8")})
+    except (OSError, TypeError, UnicodeDecodeError):
+        return ""

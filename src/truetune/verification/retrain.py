@@ -1,0 +1,284 @@
+"""The winner, trained once more on all rows that are not sealed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from truetune.config.apply import current_values
+from truetune.config.mapping import ConfigMapping
+from truetune.data.dataset import Array, Dataset
+from truetune.data.sealing.seal import Seal, seal
+from truetune.errors import ConfigError, ObjectiveError, SpaceError
+from truetune.hyperparameters import HyperParameters, fixed
+from truetune.results.export import BestHyperparameters, load
+from truetune.space import Value
+from truetune.task import Task
+from truetune.training.fit import (
+    build_model,
+    fit_model,
+    fit_preprocessing,
+    overrides_fit,
+    seed_everything,
+)
+from truetune.training.folds.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
+from truetune.training.logged import numbers
+from truetune.training.measured import check_built, check_finite, check_steps
+from truetune.verification.trained_files import Retrained, TrainedFiles, save
+
+
+@dataclass(frozen=True)
+class RetrainReport:
+    """What `retrain_from_config` did.
+
+    Attributes:
+        files: where the model was written.
+        n_development, n_test: rows trained on, rows that stayed sealed.
+        sealed_by: "subject", "row" or "given".
+        retrained: the model itself.
+    """
+
+    files: TrainedFiles
+    n_development: int
+    n_test: int
+    sealed_by: str
+    retrained: Retrained = field(repr=False)
+
+    def __str__(self) -> str:
+        lines = [
+            f"Trained {self.retrained.epochs} epochs on {self.n_development} rows (training and validation).",
+            f"The {self.n_test} test rows stay sealed (by {self.sealed_by}); `truetune verify` opens them.",
+            f"Model: {self.files.model}",
+            f"History: {self.files.history}",
+        ]
+        if self.files.preprocessing is not None:
+            lines.append(f"Preprocessing: {self.files.preprocessing}")
+        return "\n".join(lines)
+
+
+def retrain_from_config(
+    task: Task, config: Path, directory: Path = Path("models"), *, seed: int = 0, epochs: int | None = None
+) -> RetrainReport:
+    """Build what `config` says, train on all rows that are not sealed, and save.
+
+    The test part is the one that the search sealed, where `directory` holds its result for the same data; else it is
+    sealed now. It is not looked at: every look uses it up, and `truetune verify` has the better use for it.
+
+    Args:
+        task: gives data, builder, preprocessing and mapping.
+        config: the config file; read as source.
+        directory: where the search wrote, and where the model goes.
+        seed: of the training.
+        epochs: None takes the config's, which `apply` sets to the winner's; else the task's.
+
+    Raises:
+        ConfigError, SpaceError: the config cannot be read, or holds values that the builder refuses.
+        StorageError: the model cannot be written.
+    """
+    dataset = task.load()
+    sealed = open_seal(task, dataset, directory, seed)
+    stated = config_values(task, config, directory)
+    if epochs is None:
+        epochs = _config_epochs(config, stated, task.epochs)
+    development = sealed.development(dataset)
+    retrained = train_final(task, development, active_values(task, stated), epochs, seed)
+    files = save(retrained, directory, task.name)
+    return RetrainReport(files, len(development), len(sealed.test_rows), sealed.by, retrained)
+
+
+def open_seal(task: Task, dataset: Dataset, directory: Path, seed: int) -> Seal:
+    """The seal of the search whose result is in `directory`, if it was on these data; else one of the data's own."""
+    best = _of_these_data(dataset, directory)
+    return seal(dataset, seal_path(task, dataset, directory), seed if best is None else best.metadata.seed)
+
+
+def seal_path(task: Task, dataset: Dataset, directory: Path) -> Path:
+    """Where that seal is, or will be."""
+    best = _of_these_data(dataset, directory)
+    own = f"{task.study_prefix or task.name}_{dataset.fingerprint()}"
+    return directory / "tuning" / (own if best is None else best.metadata.study_name) / "seal.json"
+
+
+def _of_these_data(dataset: Dataset, directory: Path) -> BestHyperparameters | None:
+    best = exported(directory)
+    return best if best is not None and best.metadata.data.fingerprint == dataset.fingerprint() else None
+
+
+def exported(directory: Path) -> BestHyperparameters | None:
+    """The last winner written to `directory`; None where there is none."""
+    path = directory / "best_hyperparameters.json"
+    return load(path) if path.exists() else None
+
+
+def config_values(task: Task, config: Path, directory: Path = Path("models")) -> dict[str, Value]:
+    """What `config` states, by hyperparameter name; more than the model may use.
+
+    Without a mapping of the task, upper-case keys stand for the hyperparameters of the last export.
+    """
+    mapping = task.mapping
+    if mapping is None:
+        best = exported(directory)
+        mapping = ConfigMapping.for_names(best.hyperparameters if best is not None else ())
+    return current_values(config, mapping)
+
+
+def _config_epochs(config: Path, values: Mapping[str, Value], otherwise: int) -> int:
+    epochs = values.get("epochs", otherwise)
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ConfigError(f"{config} states {epochs!r} epochs. Expected an integer of at least 1; correct it.")
+    return epochs
+
+
+def build_with(task: Task, values: Mapping[str, Value]) -> tuple[Any, HyperParameters]:
+    """The compiled model of `values`, and the `hp` that answered for it; measured against `values`.
+
+    Raises:
+        SpaceError: a value is missing, outside its range, or not found on the model.
+    """
+    hp = HyperParameters(fixed(values))
+    declare = getattr(task.hypermodel, "declare_hyperparameters", None)
+    if declare is not None:
+        declare(hp)
+    model = build_model(task.hypermodel, hp)
+    check_built(model, hp.values, task.hypermodel)
+    return model, hp
+
+
+def active_values(task: Task, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of `values` that the builder asks for: a `config.py` holds more, e.g. LSTM units of a model without."""
+    if overrides_fit(task.hypermodel):
+        return dict(values)
+    return dict(build_with(task, values)[1].values)
+
+
+def train_final(task: Task, development: Dataset, values: Mapping[str, Value], epochs: int, seed: int) -> Retrained:
+    """Build from `values` and train on every row of `development` for `epochs` epochs.
+
+    There is no validation part and no early stopping: the number of epochs was found by the search.
+
+    Args:
+        task: gives builder and preprocessing.
+        development: all rows that are not sealed.
+        values: hyperparameters by name, exactly those the model uses.
+        epochs: epochs to train.
+        seed: of weights, dropout and the order of rows.
+
+    Raises:
+        SpaceError: a value is missing, outside its range, never asked for, or not found on the model.
+        TruetuneError: the loss became NaN or infinite.
+    """
+    seed_everything(seed)
+    transform = fit_preprocessing(task.preprocessing, development)
+    train = transform(development)[0]
+    model, hp = build_with(task, values)
+    own_fit = overrides_fit(task.hypermodel)  # it may ask `hp` for more, and make steps as it likes
+    if not own_fit:
+        _check_all_asked(values, hp)
+    history = fit_model(task.hypermodel, hp, model, train, None, epochs=epochs, seed=seed)
+    check_finite(history)
+    if not own_fit:
+        check_steps(model, hp.values, len(train), epochs)
+    transformers = getattr(transform, "transformers", {})
+    return Retrained(model, dict(hp.values), epochs, seed, len(train), history, transform, transformers)
+
+
+def test_metrics(retrained: Retrained, test: Dataset) -> dict[str, float]:
+    """Every metric of the compiled model, and its loss, on rows that it has not seen."""
+    rows = retrained.transform(test)[0]
+    x, y = (dict(part) if isinstance(part, Mapping) else part for part in (rows.X, rows.y))
+    logs = retrained.model.evaluate(x, y, verbose=0, return_dict=True)
+    return numbers(logs)
+
+
+test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def resampled_test_metrics(
+    retrained: Retrained, test: Dataset, parts: Sequence[Array], counts: Array, whole: Mapping[str, float]
+) -> dict[str, Array]:
+    """The metrics over parts of the test rows drawn with replacement, without those that cannot be added up.
+
+    Args:
+        retrained: its model, evaluated once.
+        test: rows that it has not seen.
+        parts: row numbers of each part; together all rows.
+        counts: how often each part is in each draw, shape (n_draws, n_parts).
+        whole: the metrics on all rows; what the parts add up to must agree, or a metric of the user's own keeps
+            something that cannot be added.
+    """
+    rows = retrained.transform(test)[0]
+    states = states_of_parts(retrained.model, rows, parts)
+    sums = metrics_of(retrained.model, added(states))
+    added_up = {name for name, value in sums.items() if math.isclose(value, whole[name], rel_tol=1e-5, abs_tol=1e-7)}
+    drawn = resampled_metrics(retrained.model, states, counts)
+    return {name: values for name, values in drawn.items() if name in added_up}
+
+
+def test_states(
+    task: Task, train: Dataset, test: Dataset, values: Mapping[str, Value], epochs: int, seeds: Sequence[int]
+) -> tuple[list[State], float]:
+    """What the metrics count on `test`, one training a seed; and the objective's metric of all of them together."""
+    states: list[State] = []
+    score = math.nan
+    for seed in seeds:
+        try:
+            retrained = train_final(task, train, values, epochs, seed)
+            rows = retrained.transform(test)[0]
+            states += states_of_parts(retrained.model, rows, [np.arange(len(test))])
+            score = metric_of(task, metrics_of(retrained.model, added(states)))
+        finally:
+            release()
+    return states, score
+
+
+test_states.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def pooled_metrics(task: Task, rows: Dataset, values: Mapping[str, Value], states: Sequence[State]) -> dict[str, float]:
+    """Every metric of the model, from what it counted on several parts.
+
+    Args:
+        task: gives builder and preprocessing.
+        rows: any rows; two of them make the metrics count for the first time.
+        values: of any model that has these metrics.
+        states: of the parts.
+    """
+    model = build_with(task, values)[0]
+    few = fit_preprocessing(task.preprocessing, rows)(rows.take(np.arange(min(2, len(rows)))))[0]
+    states_of_parts(model, few, [np.arange(len(few))])  # Keras makes the metrics' variables at the first batch
+    return metrics_of(model, added(states))
+
+
+def metric_of(task: Task, metrics: Mapping[str, float]) -> float:
+    """The objective's value among test metrics, which carry no `val_`.
+
+    Raises:
+        ObjectiveError: it is not there.
+    """
+    name = task.objective.name.removeprefix("val_")
+    if name not in metrics:
+        raise ObjectiveError(
+            f"The metric '{name}' of objective '{task.objective.name}' is not measured on the test part. Received: "
+            f"{', '.join(sorted(metrics))}. Pass one of these as objective, or add the metric in `compile`."
+        )
+    return metrics[name]
+
+
+def release() -> None:
+    """Give back what Keras keeps of models that are no longer used."""
+    keras.backend.clear_session()
+
+
+def _check_all_asked(values: Mapping[str, Value], hp: HyperParameters) -> None:
+    unasked = sorted(set(values) - set(hp.values))
+    if unasked:
+        raise SpaceError(
+            f"The builder never asked for {', '.join(unasked)}. Expected only hyperparameters that this model uses: "
+            f"{', '.join(sorted(hp.values))}. Remove the others, or use the builder they were found with."
+        )
