@@ -25,7 +25,7 @@ import psutil
 from supervisor import draw, fill, measure
 
 import truetune
-from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.search.base import NoSuggestion, Searcher, SearchProblem
 from truetune.space import Hyperparameter, Value
 from truetune.study.events import Observer
 from truetune.trial import Decision, Suggestion, Trial
@@ -42,8 +42,8 @@ class Replay(Searcher):
     def __init__(self, problem: SearchProblem, values: list[dict[str, Value]]) -> None:
         self._values = values
 
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
-        return Suggestion(self._values[number]) if number < len(self._values) else Pause.EXHAUSTED
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | NoSuggestion:
+        return Suggestion(self._values[number]) if number < len(self._values) else NoSuggestion.EXHAUSTED
 
     def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:
         return hyperparameter.default

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord, NestedRecord
     from truetune.results.nested_estimate import NestedEstimate
     from truetune.statistics.intervals import Estimate
-    from truetune.verification.pairs import Training
+    from truetune.verification.pairs import PairedTraining
     from truetune.verification.verification import Verification
 
 NOT_CONFIRMED = "The score is that of the search. No fresh run has confirmed it, and the best of many is too good."
@@ -195,7 +195,7 @@ class Result:
         self,
         seeds: int = 7,
         seed: int = 0,
-        progress: Callable[[Training], None] | None = None,
+        progress: Callable[[PairedTraining], None] | None = None,
         announce: Callable[[str], None] = print,
     ) -> Verification:
         """Train today's configuration and the winner on the same seeds and compare them on the sealed test part.

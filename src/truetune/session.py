@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truetune.config.first_trial import first_values, todays_values
+from truetune.config.first_trial import todays_values, trial_zero_values
 from truetune.data.checks.fold_notes import copies_of_sealed, notes, same_again
 from truetune.data.checks.leaks import check_folds
 from truetune.data.checks.preprocessing_leaks import check_holds_no_sealed_row
@@ -356,7 +356,7 @@ class Session:
             max_trials=self.options.max_trials,
             epochs=self.task.epochs,
             seed=self.options.seed,
-            first=tuple(first_values(space, self.task, self.options, self.observer).items()),
+            first=tuple(trial_zero_values(space, self.task, self.options, self.observer).items()),
             grid_points=self.options.grid_points,
             steps_per_fold=self._evaluation(space).steps_per_fold,
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truetune.study.folds_ahead import Training, next_help
+from truetune.study.folds_ahead import Assignment, next_help
 from truetune.training.messages import Request
 
 
 def training(name="a", n_folds=5):
-    made = Training(name, Request(0, 0))
+    made = Assignment(name, Request(0, 0))
     if n_folds:
         made.may_begin(0, n_folds)
     return made

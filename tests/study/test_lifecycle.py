@@ -9,7 +9,7 @@ import pytest
 
 from support.lifecycle_lab import done, failed, tiny
 from truetune.errors import BuildError, RepeatedFailure, SpaceError
-from truetune.search.base import Pause
+from truetune.search.base import NoSuggestion
 from truetune.space import Hyperparameter, Space
 from truetune.trial import Schedule, Suggestion, TrialState
 
@@ -239,9 +239,9 @@ def test_a_promotion_whose_checkpoint_is_gone_starts_afresh_and_says_so(lab):
 
 def test_nothing_to_do_for_now_is_not_the_end(lab, monkeypatch):
     lab.open(2)
-    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: Pause.WAIT)
+    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: NoSuggestion.WAIT)
     assert lab.lifecycle.next(0) is None
     assert lab.lifecycle.has_more
-    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: Pause.EXHAUSTED)
+    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: NoSuggestion.EXHAUSTED)
     assert lab.lifecycle.next(0) is None
     assert not lab.lifecycle.has_more

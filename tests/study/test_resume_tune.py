@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 import truetune
-from truetune.search.base import Pause, Resume, Searcher
+from truetune.search.base import NoSuggestion, Resume, Searcher
 from truetune.storage.database import sqlite_url
 from truetune.storage.store import Store
 from truetune.study.events import Observer
@@ -138,7 +138,7 @@ class FreezeThaw(Searcher):
         best = sorted(self.scores, key=self.scores.get)[:2]
         waiting = [trial for trial in best if trial not in self.thawed]
         if not waiting or not self.thaw:
-            return Pause.EXHAUSTED
+            return NoSuggestion.EXHAUSTED
         self.thawed.add(waiting[0])
         return Resume(waiting[0])
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from truetune.errors import SpaceError
-from truetune.search import Pause, Searcher, SearchProblem
+from truetune.search import NoSuggestion, Searcher, SearchProblem
 from truetune.search.values import MAX_ATTEMPTS, first_value, first_values
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Value
@@ -26,10 +26,10 @@ class PlainSearcher(Searcher):
         self.problem = problem
         self.attempts: dict[int, int] = {}
 
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | NoSuggestion:
         self.attempts[number] = attempt
         if attempt == MAX_ATTEMPTS:
-            return Pause.EXHAUSTED
+            return NoSuggestion.EXHAUSTED
         return Suggestion(first_values(self.problem, self.problem.space) if number == attempt == 0 else {})
 
     def answer(self, number: int, key: str, hyperparameter: Hyperparameter) -> Value:

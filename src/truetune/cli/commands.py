@@ -15,7 +15,7 @@ from truetune.cli.trust import task_of
 if TYPE_CHECKING:
     from truetune.results.export import BestHyperparameters
     from truetune.task import Task
-    from truetune.verification.pairs import Training
+    from truetune.verification.pairs import PairedTraining
 
 NOT_IMPROVED = 5
 """Exit code of `verify --require-improvement`."""
@@ -159,7 +159,7 @@ def verify(
         raise SystemExit(NOT_IMPROVED)
 
 
-def _say_training(training: Training) -> None:
+def _say_training(training: PairedTraining) -> None:
     place = f"{training.done}/{training.total}"
     kept = "  (trained before the interruption)" if training.was_kept else ""
     click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}{kept}")

@@ -22,7 +22,7 @@ def todays_values(task: Task, options: SearchOptions) -> dict[str, Value]:
     return mapping.from_config(read_config(options.config, mapping.scope))
 
 
-def first_values(space: Space, task: Task, options: SearchOptions, observer: Observer) -> dict[str, Value]:
+def trial_zero_values(space: Space, task: Task, options: SearchOptions, observer: Observer) -> dict[str, Value]:
     """Today's configuration by key, moved into the range where it lies outside (and said)."""
     today = todays_values(task, options)
     first: dict[str, Value] = {}

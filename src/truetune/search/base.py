@@ -12,7 +12,7 @@ from truetune.space import Hyperparameter, Space, Value
 from truetune.trial import Decision, Suggestion, Trial
 
 
-class Pause(Enum):
+class NoSuggestion(Enum):
     """What `ask` returns when there is nothing to propose."""
 
     WAIT = "nothing until a running trial ends"
@@ -75,7 +75,7 @@ class Searcher(abc.ABC):
     """As `--tuning-algorithm` spells it."""
 
     @abc.abstractmethod
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Resume | Pause:
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | Resume | NoSuggestion:
         """Propose the values of trial `number`; `attempt` counts the proposals retracted for this number.
 
         A searcher that pauses trials may return `Resume` for one of them. While there are paused trials it is asked

@@ -117,11 +117,11 @@ def compare(
     )
 
 
-Estimate = tuple[float, float, float, float | None]
+TestedMean = tuple[float, float, float, float | None]
 """(mean, low, high, two-sided p)"""
 
 
-def _student(differences: np.ndarray, confidence: float) -> Estimate:
+def _student(differences: np.ndarray, confidence: float) -> TestedMean:
     """The interval is the point where all differences are equal."""
     from scipy import stats
 
@@ -135,7 +135,7 @@ def _student(differences: np.ndarray, confidence: float) -> Estimate:
     return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom))
 
 
-def _crossed(differences: np.ndarray, resampled: Resampled, confidence: float) -> Estimate:
+def _crossed(differences: np.ndarray, resampled: Resampled, confidence: float) -> TestedMean:
     mean, half = float(differences.mean()), half_width(resampled, confidence)
     return mean, mean - half, mean + half, sign_flip_p_value(differences, resampled.seed)
 

@@ -15,7 +15,7 @@ from truetune.training.messages import Request
 
 
 @dataclass
-class Training(Generic[R]):
+class Assignment(Generic[R]):
     """What one worker trains, and who helps it.
 
     Attributes:
@@ -66,12 +66,12 @@ class Training(Generic[R]):
 class Help(Generic[R]):
     """One fold that a helper trains; `is_called_off` when its training has ended without it."""
 
-    training: Training[R]
+    training: Assignment[R]
     fold: int
     is_called_off: bool = False
 
 
-def next_help(trainings: Iterable[Training[R]]) -> Help[R] | None:
+def next_help(trainings: Iterable[Assignment[R]]) -> Help[R] | None:
     """The fold to train ahead next: of the training with the most open folds for each worker on it; None where no fold
     is open.
     """

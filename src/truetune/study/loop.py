@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic
 from truetune.errors import SearchStopped
 from truetune.space import Hyperparameter, Value
 from truetune.study.dispatch import reply
-from truetune.study.folds_ahead import Help, Training, next_help
+from truetune.study.folds_ahead import Assignment, Help, next_help
 from truetune.study.jobs import Jobs, R
 from truetune.study.lifecycle import Lifecycle
 from truetune.training import messages
@@ -50,7 +50,7 @@ class _Loop(Generic[R]):
     def __init__(self, jobs: Jobs[R], workers: Workers, workers_per_trial: int) -> None:
         self._jobs, self._workers = jobs, workers
         self._at_once = max(1, len(list(workers)) // workers_per_trial)
-        self._trainings: dict[int, Training[R]] = {}
+        self._trainings: dict[int, Assignment[R]] = {}
         self._helping: dict[int, Help[R]] = {}
         self._failed_starts = 0
 
@@ -75,7 +75,7 @@ class _Loop(Generic[R]):
         if running is None:
             return False
         request = self._jobs.request(running)
-        self._trainings[worker.index] = Training(running, request)
+        self._trainings[worker.index] = Assignment(running, request)
         worker.send(request)
         return True
 
@@ -142,11 +142,11 @@ class _Loop(Generic[R]):
             return self._jobs.host(training.running)
         return _HelperHost(self._jobs, self._helping[worker.index])
 
-    def _begin_fold(self, worker: Worker, training: Training[R], message: messages.FoldBegins) -> None:
+    def _begin_fold(self, worker: Worker, training: Assignment[R], message: messages.FoldBegins) -> None:
         if training.may_begin(message.fold, message.n_folds):
             self._answer_fold(worker, training, message.fold)
 
-    def _answer_fold(self, worker: Worker, training: Training[R], fold: int) -> None:
+    def _answer_fold(self, worker: Worker, training: Assignment[R], fold: int) -> None:
         file = self._jobs.fold_file(training.running, fold)
         worker.send(messages.Reply(file if file.exists() else None))
 
@@ -178,7 +178,7 @@ class _Loop(Generic[R]):
         if all(self._jobs.fold_file(training.running, fold) != file for training in self._trainings.values()):
             file.unlink(missing_ok=True)
 
-    def _call_off(self, training: Training[R]) -> None:
+    def _call_off(self, training: Assignment[R]) -> None:
         """Its helpers end at their next epoch."""
         for help_ in self._helping.values():
             help_.is_called_off = help_.is_called_off or help_.training is training

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from truetune.errors import StudyError
-from truetune.search.base import Pause, Resume, Searcher
+from truetune.search.base import NoSuggestion, Resume, Searcher
 from truetune.space import Space
 from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
@@ -92,9 +92,9 @@ class Proposer:
             return None
         number = self._store.next_number if self._claimed is None else self._claimed.number
         suggestion = self._searcher.ask(number, self._proposals)
-        if suggestion is Pause.EXHAUSTED:
+        if suggestion is NoSuggestion.EXHAUSTED:
             self._end_of_space()
-        if isinstance(suggestion, Pause):
+        if isinstance(suggestion, NoSuggestion):
             return None
         if isinstance(suggestion, Resume):
             return self._thaw(suggestion.number, worker)

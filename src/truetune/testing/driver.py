@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from truetune.errors import TruetuneError
-from truetune.search.base import Pause, Resume, Searcher
+from truetune.search.base import NoSuggestion, Resume, Searcher
 from truetune.search.values import MAX_ATTEMPTS
 from truetune.space import Condition, Hyperparameter, Sampling, Space, Value
 from truetune.trial import ERROR, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
@@ -150,7 +150,7 @@ class Simulation:
     def run(self, n: int, parallel: int = 1) -> list[Trial]:
         """Go on until there are `n` trials, or nothing more is proposed, with `parallel` trials at once."""
         running = deque(number for number, trial in self.trials.items() if not trial.state.is_finished)
-        pause: Pause | None = None
+        pause: NoSuggestion | None = None
         while True:
             while len(running) < parallel and len(self.trials) < n:
                 pause = self.start(len(self.trials))
@@ -158,15 +158,15 @@ class Simulation:
                     break
                 running.append(len(self.trials) - 1)
             if not running:
-                assert pause is not Pause.WAIT, "The searcher waits for a running trial, and none is running."
+                assert pause is not NoSuggestion.WAIT, "The searcher waits for a running trial, and none is running."
                 return [self.trials[number] for number in sorted(self.trials)]
             self.finish(running.popleft())
 
-    def start(self, number: int) -> Pause | None:
+    def start(self, number: int) -> NoSuggestion | None:
         """Propose and build trial `number`; None when it was accepted."""
         for attempt in range(MAX_ATTEMPTS + 1):
             suggestion = self.searcher.ask(number, attempt)
-            if isinstance(suggestion, Pause):
+            if isinstance(suggestion, NoSuggestion):
                 return suggestion
             assert not isinstance(suggestion, Resume), f"{suggestion} was returned, and no trial is paused."
             values = self._answers(number, suggestion)

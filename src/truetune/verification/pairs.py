@@ -17,7 +17,7 @@ Side = Literal["before", "after"]
 
 
 @dataclass(frozen=True)
-class Training:
+class PairedTraining:
     """One training of a verification, as `progress` hears of it when it ends.
 
     Attributes:
@@ -60,7 +60,7 @@ class Pairs:
         before: Candidate,
         after: Candidate,
         seeds: Sequence[int],
-        progress: Callable[[Training], None] | None = None,
+        progress: Callable[[PairedTraining], None] | None = None,
     ) -> tuple[list[Measured], list[Measured]]:
         """Train both sides once per seed, a pair after the other.
 
@@ -78,7 +78,7 @@ class Pairs:
                 measured[side].append(found)
                 score = metric_of(self.task, found.metrics)
                 if progress is not None:
-                    progress(Training(2 * number + place, 2 * len(seeds), side, seed, score, was_kept))
+                    progress(PairedTraining(2 * number + place, 2 * len(seeds), side, seed, score, was_kept))
         return measured["before"], measured["after"]
 
     def _measured(self, candidate: Candidate, seed: int) -> tuple[Measured, bool]:

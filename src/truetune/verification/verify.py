@@ -19,7 +19,7 @@ from truetune.statistics.verdict import compare
 from truetune.system.checksum import checksum
 from truetune.task import Task
 from truetune.verification.kept import FOLDER, KeptTrainings, Measured, source_digest
-from truetune.verification.pairs import Pairs, Training
+from truetune.verification.pairs import PairedTraining, Pairs
 from truetune.verification.verification import Candidate, Verification
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class VerifyOptions:
     difference: float | None = None
     validation_share: float | None = None
     announce: Callable[[str], None] | None = field(default=None, compare=False)
-    progress: Callable[[Training], None] | None = field(default=None, compare=False)
+    progress: Callable[[PairedTraining], None] | None = field(default=None, compare=False)
 
     def with_known(self, score: float | None, finalists: FinalistsRecord | None) -> VerifyOptions:
         """What is not given yet is taken from a search; fresh runs know better than the best trial's `score`."""

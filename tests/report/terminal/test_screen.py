@@ -11,7 +11,7 @@ from rich.console import Console
 from truetune.errors import StudyError
 from truetune.inspection.planning import SearchPlan
 from truetune.report.terminal.plan import print_plan
-from truetune.report.terminal.screen import LiveScreen, PlainLines, Tally, WorkerLine, duration, ended_line, scored
+from truetune.report.terminal.screen import LiveScreen, PlainLines, Tally, WorkerLine, clock_time, ended_line, scored
 from truetune.report.terminal.status import print_studies, print_study
 from truetune.report.terminal.summary import print_summary
 from truetune.result import Result
@@ -52,7 +52,7 @@ def space():
     ("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (3600, "1:00:00"), (3661, "1:01:01"), (None, "–")]
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert clock_time(seconds) == text
 
 
 def test_a_trial_in_a_line():

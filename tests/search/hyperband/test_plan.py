@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import InputError
-from truetune.search.base import Pause
-from truetune.search.hyperband.brackets import Climber, next_place
+from truetune.search.base import NoSuggestion
+from truetune.search.hyperband.brackets import BracketTrial, next_place
 from truetune.search.hyperband.plan import HyperbandPlan, extend_hyperband, plan_hyperband
 from truetune.trial import Schedule
 
@@ -54,24 +54,24 @@ def test_numbers_below_one_are_refused() -> None:
         plan_hyperband(0, 10)
 
 
-def climb(plan: HyperbandPlan, fails: set[int]) -> list[Climber]:
+def fill(plan: HyperbandPlan, fails: set[int]) -> list[BracketTrial]:
     """Every trial in turn; a later number is the better one."""
-    climbers: list[Climber] = []
-    while isinstance(place := next_place(plan, climbers), Schedule):
-        number = len(climbers)
-        climbers.append(Climber(number, place, None if number in fails else float(number), running=False))
-    assert place is Pause.EXHAUSTED
-    return climbers
+    trials: list[BracketTrial] = []
+    while isinstance(place := next_place(plan, trials), Schedule):
+        number = len(trials)
+        trials.append(BracketTrial(number, place, None if number in fails else float(number), running=False))
+    assert place is NoSuggestion.EXHAUSTED
+    return trials
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1, 80), st.integers(1, 40))
 def test_the_ladder_has_the_planned_number_of_trials(max_trials: int, epochs: int) -> None:
     plan = plan_hyperband(max_trials, epochs)
-    climbers = climb(plan, set())
-    assert len(climbers) == plan.trials
-    assert len([c for c in climbers if c.schedule.parent is None]) == plan.configurations
-    trained = sum((c.schedule.epochs or 0) - c.schedule.initial_epoch for c in climbers)
+    trials = fill(plan, set())
+    assert len(trials) == plan.trials
+    assert len([c for c in trials if c.schedule.parent is None]) == plan.configurations
+    trained = sum((c.schedule.epochs or 0) - c.schedule.initial_epoch for c in trials)
     assert trained == plan.epochs_total
 
 
@@ -79,32 +79,32 @@ def test_the_ladder_has_the_planned_number_of_trials(max_trials: int, epochs: in
 @given(st.sets(st.integers(0, 30), max_size=25))
 def test_failed_trials_neither_block_nor_climb(fails: set[int]) -> None:
     plan = HyperbandPlan(9, 3)
-    climbers = climb(plan, fails)
-    parents = {climber.schedule.parent for climber in climbers}
+    trials = fill(plan, fails)
+    parents = {trial.schedule.parent for trial in trials}
     assert not parents & fails
-    first = [climber for climber in climbers if climber.schedule.round == 0]
+    first = [trial for trial in trials if trial.schedule.round == 0]
     assert len(first) == plan.configurations
 
 
 def test_the_best_are_promoted_and_nobody_twice() -> None:
-    climbers = climb(HyperbandPlan(9, 3), set())
-    promoted = [c.schedule.parent for c in climbers if c.schedule.bracket == 0 and c.schedule.round == 1]
+    trials = fill(HyperbandPlan(9, 3), set())
+    promoted = [c.schedule.parent for c in trials if c.schedule.bracket == 0 and c.schedule.round == 1]
     assert sorted(number for number in promoted if number is not None) == [6, 7, 8]
 
 
 def test_while_a_round_runs_the_next_bracket_starts_and_then_it_waits() -> None:
     plan = HyperbandPlan(9, 3)
-    climbers: list[Climber] = []
-    while isinstance(place := next_place(plan, climbers), Schedule):
-        climbers.append(Climber(len(climbers), place, None, running=True))
-    assert place is Pause.WAIT
-    assert len(climbers) == plan.configurations
-    assert {climber.schedule.round for climber in climbers} == {0}
+    trials: list[BracketTrial] = []
+    while isinstance(place := next_place(plan, trials), Schedule):
+        trials.append(BracketTrial(len(trials), place, None, running=True))
+    assert place is NoSuggestion.WAIT
+    assert len(trials) == plan.configurations
+    assert {trial.schedule.round for trial in trials} == {0}
 
 
 def test_a_used_up_space_still_promotes() -> None:
     plan = HyperbandPlan(9, 3)
-    climbers = [Climber(n, Schedule(1, bracket=0, round=0), float(n), running=False) for n in range(4)]
-    place = next_place(plan, climbers, exhausted=True)
+    trials = [BracketTrial(n, Schedule(1, bracket=0, round=0), float(n), running=False) for n in range(4)]
+    place = next_place(plan, trials, exhausted=True)
     assert isinstance(place, Schedule)
     assert (place.parent, place.epochs, place.initial_epoch) == (3, 3, 1)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import SpaceError, StudyError
-from truetune.search import Pause, Searcher, SearchProblem, make_searcher
+from truetune.search import NoSuggestion, Searcher, SearchProblem, make_searcher
 from truetune.search.hyperband.plan import HyperbandPlan, plan_hyperband
 from truetune.space import Hyperparameter, Space, Value
 from truetune.testing import Simulation, TrialFailure, drive, trace
@@ -446,4 +446,4 @@ def test_a_search_without_hyperparameters_has_one_trial() -> None:
         found: Searcher = searcher(algorithm, SearchProblem(space, "max", "val_score", 4, 1, 0))
         trials = drive(found, lambda hp: hp.Fixed("f", 3), lambda values, epochs: 0.5, 4, space=space)
         assert values_of(trials) == [{"f": 3}]
-        assert found.ask(1) is Pause.EXHAUSTED
+        assert found.ask(1) is NoSuggestion.EXHAUSTED

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from truetune.errors import InputError
-from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.search.base import NoSuggestion, Searcher, SearchProblem
 from truetune.search.optuna.pruners import PRUNERS
 from truetune.search.optuna.searcher import TPESearcher
 from truetune.space import Value
@@ -143,4 +143,4 @@ def test_a_hyperparameter_may_be_asked_for_in_fit() -> None:
 
 def test_endless_repetition_ends_the_search() -> None:
     searcher = TPESearcher(problem())
-    assert searcher.ask(1, attempt=1000) is Pause.EXHAUSTED
+    assert searcher.ask(1, attempt=1000) is NoSuggestion.EXHAUSTED

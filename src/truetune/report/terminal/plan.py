@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from truetune.inspection.planning import SearchPlan
-from truetune.report.terminal.screen import duration
+from truetune.report.terminal.screen import clock_time
 
 
 def print_plan(console: Console, plan: SearchPlan) -> None:
@@ -30,7 +30,7 @@ def print_plan(console: Console, plan: SearchPlan) -> None:
         winners = f"{plan.winners} trainings of the outer folds' winners of {plan.winner_epochs} epochs in all,"
         what = f"{what.removesuffix(',')}, and {winners}"
     console.print(
-        f"{what} take about {duration(plan.seconds)} one after the other at most; early stopping, pruning and more "
+        f"{what} take about {clock_time(plan.seconds)} one after the other at most; early stopping, pruning and more "
         "workers make it less. Nothing was trained beyond the timed epochs.",
         highlight=False,
     )

@@ -100,7 +100,7 @@ class Tally:
         return f"fold {fold + 1}/{n_folds}  epoch {epoch + 1 if line.epoch else 0}/{total}"
 
 
-def duration(seconds: float | None) -> str:
+def clock_time(seconds: float | None) -> str:
     """`1:02:03`, `2:03`, or a dash where it is not known."""
     if seconds is None:
         return "–"
@@ -122,7 +122,7 @@ def ended_line(trial: Trial, objective: Objective) -> str:
     if trial.state is TrialState.FAILED:
         return f"trial {trial.number} failed after {epochs}: {trial.reason}"
     score = "–" if trial.score is None else f"{trial.score:.4f}"
-    return f"trial {trial.number} {trial.state}: {objective.name} {score}, {epochs}, {duration(trial.seconds)}"
+    return f"trial {trial.number} {trial.state}: {objective.name} {score}, {epochs}, {clock_time(trial.seconds)}"
 
 
 def finals_line(n_runs: int) -> str:
@@ -135,7 +135,7 @@ def fresh_line(run: FreshRun, objective: Objective) -> str:
     which = f"fresh run {run.repeat + 1} of trial {run.trial} ({run.stage})"
     if run.score is None:
         return f"{which} failed: {run.reason}"
-    return f"{which}: {objective.name} {run.score:.4f}, {duration(run.seconds)}"
+    return f"{which}: {objective.name} {run.score:.4f}, {clock_time(run.seconds)}"
 
 
 class Counting(Observer):
@@ -176,7 +176,7 @@ class PlainLines(Counting):
         self._print(
             f"{ended_line(trial, tally.objective)}  [{len(tally.trials)}/{tally.max_trials}, "
             f"best {scored(tally.best)}, "
-            f"elapsed {duration(tally.elapsed)}, remaining {duration(tally.remaining)}]"
+            f"elapsed {clock_time(tally.elapsed)}, remaining {clock_time(tally.remaining)}]"
         )
 
     def finals_started(self, n_runs: int) -> None:
@@ -236,7 +236,7 @@ class LiveScreen(Counting):
         summary.add_row("trials", f"{len(tally.trials)}/{tally.max_trials}  ({tally.counts()})")
         summary.add_row("best so far", Text(f"{tally.objective.name} {scored(tally.best)}", style="bold green"))
         summary.add_row("today's config", scored(tally.baseline))
-        summary.add_row("elapsed", f"{duration(tally.elapsed)}, remaining about {duration(tally.remaining)}")
+        summary.add_row("elapsed", f"{clock_time(tally.elapsed)}, remaining about {clock_time(tally.remaining)}")
         return Group(summary, *self._worker_lines())
 
     def _worker_lines(self) -> list[RenderableType]:
@@ -245,7 +245,7 @@ class LiveScreen(Counting):
             Text(
                 f"worker {worker}  trial {line.trial.number}  {tally.place(line)}  "
                 f"{tally.objective.name} {'–' if line.value is None else f'{line.value:.4f}'}  "
-                f"{duration(time.monotonic() - line.started)}",
+                f"{clock_time(time.monotonic() - line.started)}",
                 style="cyan",
             )
             for worker, line in sorted(tally.lines.items())

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from truetune.search.base import Pause
+from truetune.search.base import NoSuggestion
 from truetune.search.hyperband.plan import HyperbandPlan
 from truetune.trial import Schedule
 
 
 @dataclass(frozen=True)
-class Climber:
+class BracketTrial:
     """A trial as Hyperband sees it.
 
     Attributes:
@@ -30,32 +30,32 @@ class Climber:
     running: bool
 
 
-def next_place(plan: HyperbandPlan, climbers: Sequence[Climber], exhausted: bool = False) -> Schedule | Pause:
+def next_place(plan: HyperbandPlan, trials: Sequence[BracketTrial], exhausted: bool = False) -> Schedule | NoSuggestion:
     """The schedule of the next trial: the earliest bracket that can go on does.
 
     Args:
         exhausted: the space has no further configuration, so that first rounds stay as large as they are.
     """
-    cut = plan.limit is not None and len(climbers) >= plan.limit
-    brackets: dict[int | None, list[Climber]] = {}
-    for climber in climbers:
-        brackets.setdefault(climber.schedule.bracket, []).append(climber)
+    cut = plan.limit is not None and len(trials) >= plan.limit
+    brackets: dict[int | None, list[BracketTrial]] = {}
+    for trial in trials:
+        brackets.setdefault(trial.schedule.bracket, []).append(trial)
     for serial in range(0 if cut else plan.serials):
         place = _place_in(plan, serial, brackets.get(serial, []), exhausted)
         if place is not None:
             return place
-    return Pause.WAIT if any(climber.running for climber in climbers) else Pause.EXHAUSTED
+    return NoSuggestion.WAIT if any(trial.running for trial in trials) else NoSuggestion.EXHAUSTED
 
 
-def may_be_promoted(plan: HyperbandPlan, climbers: Sequence[Climber], number: int) -> bool:
+def may_be_promoted(plan: HyperbandPlan, trials: Sequence[BracketTrial], number: int) -> bool:
     """Whether trial `number`, which has ended, may be promoted, or what was promoted from it still runs.
 
     It may not once the next round has no more places than there are better trials waiting for one: trials that end
     later only add to these.
     """
-    of = {climber.number: climber for climber in climbers}[number]
-    inside = [climber for climber in climbers if climber.schedule.bracket == of.schedule.bracket]
-    children = [climber for climber in inside if climber.schedule.parent == number]
+    of = {trial.number: trial for trial in trials}[number]
+    inside = [trial for trial in trials if trial.schedule.bracket == of.schedule.bracket]
+    children = [trial for trial in inside if trial.schedule.parent == number]
     if children:
         return any(child.running for child in children)
     sizes, following = plan.rounds(of.schedule.bracket or 0), (of.schedule.round or 0) + 1
@@ -66,7 +66,7 @@ def may_be_promoted(plan: HyperbandPlan, climbers: Sequence[Climber], number: in
     return len(better) < sizes[following].size - len(current)
 
 
-def _place_in(plan: HyperbandPlan, serial: int, inside: Sequence[Climber], exhausted: bool) -> Schedule | None:
+def _place_in(plan: HyperbandPlan, serial: int, inside: Sequence[BracketTrial], exhausted: bool) -> Schedule | None:
     sizes = plan.rounds(serial)
     previous = _in_round(inside, 0)
     if len(previous) < sizes[0].size and not exhausted:
@@ -75,7 +75,7 @@ def _place_in(plan: HyperbandPlan, serial: int, inside: Sequence[Climber], exhau
     for number in range(1, len(sizes)):
         current = _in_round(inside, number)
         best = _promotable(previous, current)
-        waiting = expected - sum(not climber.running for climber in previous)
+        waiting = expected - sum(not trial.running for trial in previous)
         if best is not None and len(current) + waiting < sizes[number].size:
             return Schedule(sizes[number].epochs, sizes[number].initial_epoch, best.number, serial, number)
         # A round of which trials failed may stay smaller than planned: nothing more can come once nothing waits.
@@ -85,21 +85,21 @@ def _place_in(plan: HyperbandPlan, serial: int, inside: Sequence[Climber], exhau
     return None
 
 
-def _in_round(inside: Iterable[Climber], number: int) -> list[Climber]:
-    return [climber for climber in inside if climber.schedule.round == number]
+def _in_round(inside: Iterable[BracketTrial], number: int) -> list[BracketTrial]:
+    return [trial for trial in inside if trial.schedule.round == number]
 
 
-def _promotable(previous: Iterable[Climber], current: Iterable[Climber]) -> Climber | None:
+def _promotable(previous: Iterable[BracketTrial], current: Iterable[BracketTrial]) -> BracketTrial | None:
     """The best of a round that finished and has not been promoted; earlier trials win ties."""
     return max(_candidates(previous, current), key=_rank, default=None)
 
 
-def _candidates(previous: Iterable[Climber], current: Iterable[Climber]) -> list[Climber]:
-    promoted = {climber.schedule.parent for climber in current}
+def _candidates(previous: Iterable[BracketTrial], current: Iterable[BracketTrial]) -> list[BracketTrial]:
+    promoted = {trial.schedule.parent for trial in current}
     return [c for c in previous if c.score is not None and not c.running and c.number not in promoted]
 
 
-def _rank(climber: Climber) -> tuple[float, int]:
+def _rank(trial: BracketTrial) -> tuple[float, int]:
     """Of a trial with a score; the larger is promoted first."""
-    assert climber.score is not None
-    return climber.score, -climber.number
+    assert trial.score is not None
+    return trial.score, -trial.number

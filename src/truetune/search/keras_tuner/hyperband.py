@@ -9,15 +9,15 @@ from typing import Any
 import keras_tuner as kt
 
 from truetune.errors import StudyError
-from truetune.search.base import Pause, SearchProblem
-from truetune.search.hyperband.brackets import Climber, may_be_promoted, next_place
+from truetune.search.base import NoSuggestion, SearchProblem
+from truetune.search.hyperband.brackets import BracketTrial, may_be_promoted, next_place
 from truetune.search.hyperband.plan import COARSE_FACTORS, FACTORS, HyperbandPlan, extend_hyperband, plan_hyperband
 from truetune.search.keras_tuner.oracle import Entry, SearchOracle, objective_of, trial_id
 from truetune.seeds import derive_seed
 from truetune.space import Value
 from truetune.trial import Schedule, Trial, TrialState
 
-STATUS = {Pause.WAIT: "IDLE", Pause.EXHAUSTED: "STOPPED"}
+STATUS = {NoSuggestion.WAIT: "IDLE", NoSuggestion.EXHAUSTED: "STOPPED"}
 
 
 class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):  # type: ignore[misc]
@@ -44,14 +44,14 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):  # type: ignore
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """KerasTuner's answer, `tuner/…` values among it."""
-        climbers = [self._climber(entry) for _, entry in sorted(self.entries.items())]
-        place = next_place(self.schedule, climbers)
+        bracket_trials = [self._bracket_trials(entry) for _, entry in sorted(self.entries.items())]
+        place = next_place(self.schedule, bracket_trials)
         values: dict[str, Value] | None = None
         if isinstance(place, Schedule) and place.parent is None:
             values = self._random_values()
             if values is None:
-                place = next_place(self.schedule, climbers, exhausted=True)
-        if isinstance(place, Pause):
+                place = next_place(self.schedule, bracket_trials, exhausted=True)
+        if isinstance(place, NoSuggestion):
             return {"status": STATUS[place], "values": None}
         if place.parent is not None:
             values = dict(self.entries[place.parent].values)
@@ -59,12 +59,12 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):  # type: ignore
 
     def may_be_promoted(self, number: int) -> bool:
         """Whether the checkpoint of a trial that has ended is still needed."""
-        return may_be_promoted(self.schedule, [self._climber(entry) for entry in self.entries.values()], number)
+        return may_be_promoted(self.schedule, [self._bracket_trials(entry) for entry in self.entries.values()], number)
 
-    def _climber(self, entry: Entry) -> Climber:
+    def _bracket_trials(self, entry: Entry) -> BracketTrial:
         sign = 1.0 if self.problem.direction == "max" else -1.0
         score = None if entry.score is None else sign * entry.score
-        return Climber(entry.number, entry.schedule, score, entry.state is TrialState.RUNNING)
+        return BracketTrial(entry.number, entry.schedule, score, entry.state is TrialState.RUNNING)
 
     def continue_from(self, trials: Sequence[Trial]) -> None:
         """Keep the schedule of the run that left `trials`.

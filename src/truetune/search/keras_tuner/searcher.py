@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.search.base import NoSuggestion, Searcher, SearchProblem
 from truetune.search.keras_tuner.hyperband import HyperbandOracle
 from truetune.search.keras_tuner.oracle import trial_id
 from truetune.search.keras_tuner.project import Project
@@ -14,7 +14,7 @@ from truetune.search.values import MAX_ATTEMPTS, first_value
 from truetune.space import Hyperparameter, Value
 from truetune.trial import Decision, Schedule, Suggestion, Trial
 
-PAUSES = {"IDLE": Pause.WAIT, "STOPPED": Pause.EXHAUSTED}
+PAUSES = {"IDLE": NoSuggestion.WAIT, "STOPPED": NoSuggestion.EXHAUSTED}
 
 
 class KerasTunerSearcher(Searcher):
@@ -38,9 +38,9 @@ class KerasTunerSearcher(Searcher):
         self._project = Project(project_dir) if project_dir else None
         self._attempts: dict[int, int] = {}
 
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | NoSuggestion:
         if attempt >= MAX_ATTEMPTS and self.name != "grid":  # a grid ends by itself
-            return Pause.EXHAUSTED
+            return NoSuggestion.EXHAUSTED
         self._attempts[number] = attempt
         self.oracle.reseed(number, attempt)
         response = self.oracle.populate_space(trial_id(number))

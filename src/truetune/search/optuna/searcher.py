@@ -9,7 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState as OptunaState
 
-from truetune.search.base import Pause, Searcher, SearchProblem
+from truetune.search.base import NoSuggestion, Searcher, SearchProblem
 from truetune.search.infeasible import is_infeasible
 from truetune.search.optuna.distributions import Encoding, encoding
 from truetune.search.optuna.pruners import NUMBER, make_pruner, remembers
@@ -63,9 +63,9 @@ class TPESearcher(Searcher):
         finally:
             optuna.logging.set_verbosity(level)
 
-    def ask(self, number: int, attempt: int = 0) -> Suggestion | Pause:
+    def ask(self, number: int, attempt: int = 0) -> Suggestion | NoSuggestion:
         if attempt >= MAX_ATTEMPTS:
-            return Pause.EXHAUSTED
+            return NoSuggestion.EXHAUSTED
         self._samplers[number] = self._study.sampler = self._sampler(number, attempt)
         self._study.enqueue_trial({}, user_attrs={NUMBER: number})
         trial = self._study.ask()
