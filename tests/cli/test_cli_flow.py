@@ -52,7 +52,7 @@ def test_plain_lines_where_there_is_no_terminal(tuned):
         assert sum(line.startswith(f"trial {number} ") and f"[{number + 1}/3, best" in line for line in lines) == 1
     assert "Best val_accuracy: " in done.stdout
     assert "Best hyperparameters written to models/best_hyperparameters.json" in lines
-    assert lines[-1].startswith(("Next: truetune apply", "Today's config may stay as it is: `truetune apply`"))
+    assert lines[-1].startswith(("Next: truetune apply", "You can keep today's config. `truetune apply`"))
 
 
 def test_the_winner_and_where_it_came_from(inside):
@@ -231,8 +231,8 @@ def test_a_plan_writes_nothing(inside):
     result = run(*TUNE, "--dry-run", "--max-trials", "7")
     assert result.exit_code == 0, result.output
     assert "learning_rate" in result.output
-    assert "One epoch of the default model (67 parameters) took" in result.output
-    assert "7 trials of 14 epochs in all" in result.output
+    assert "Default model: 67 parameters, " in result.output
+    assert "7 trials (14 epochs in total)" in result.output
     assert files_here() == before
 
 

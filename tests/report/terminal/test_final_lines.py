@@ -1,4 +1,4 @@
-"""The sentences about fresh runs: both scores, the optimism, today's config, and what to do."""
+"""The sentences about the re-evaluation: both scores, the optimism, today's config, and what to do."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def test_an_estimate_is_shown_as_exactly_as_it_is_known(estimate, text):
 def test_a_gain_beyond_the_noise_is_applied(tmp_path):
     found = searched([0.65, 0.66, 0.64], [0.70, 0.71, 0.699])
     lines = final_lines(found)
-    assert lines[0].startswith("Search said 0.712 (trial 1); three fresh runs say 0.703 [0.")
+    assert lines[0].startswith("Search score 0.712 (trial 1); mean of 3 re-trainings 0.703 [0.")
     assert "Optimism of choosing the epoch: 0.0080" in lines[1]
-    assert lines[2].startswith("Today's config: search said 0.6500 (trial 0); three fresh runs say 0.650 [")
+    assert lines[2].startswith("Today's config: search score 0.6500 (trial 0); mean of 3 re-trainings 0.650 [")
     assert lines[3].startswith("Gain over today's config: +0.053 [+0.0")
-    assert lines[-1] == "Recommendation: apply the winner: what it gains is beyond the noise."
+    assert lines[-1] == "Recommendation: apply the winner: its gain is beyond the noise."
     assert summary_of(found, tmp_path).rstrip().endswith("Next: truetune apply")
 
 
 def test_within_the_noise_todays_config_is_kept(tmp_path):
     text = summary_of(searched([0.71, 0.66, 0.70], [0.70, 0.71, 0.69]), tmp_path)
-    assert "keep today's config: what the winner gains is within the noise." in text
-    assert "may not be worth it" in text
+    assert "keep today's config: the winner's gain is within the noise." in text
+    assert "You can keep today's config." in text
     assert "Next:" not in text
 
 
@@ -93,22 +93,22 @@ def test_a_winner_that_is_no_different_is_not_recommended():
 def test_todays_config_that_wins_is_kept():
     today = runs(0, [0.80, 0.81, 0.82], CHOOSING) + runs(0, [0.8, 0.81, 0.79], CONFIRMING)
     text = text_of(result([*today, *runs(1, [0.6, 0.61, 0.62], CHOOSING)]))
-    assert "Search said 0.650 (trial 0); three fresh runs say 0.800 [" in text
+    assert "Search score 0.650 (trial 0); mean of 3 re-trainings 0.800 [" in text
     assert "it is the best of the finalists" in text
     assert "Today's config:" not in text
 
 
 def test_one_run_says_that_there_is_no_interval():
     text = text_of(searched([0.65], [0.70], n_runs=1))
-    assert "one fresh run says 0.7000 (no interval)" in text
-    assert "cannot say whether the winner is better" in text
+    assert "1 re-training 0.7000 (no interval)" in text
+    assert "cannot show whether the winner is better" in text
 
 
 def test_what_is_out_is_named_with_its_reason():
     fresh = [*runs(0, [0.65, 0.66, 0.64], CHOOSING), FreshRun(1, 0, CHOOSING, None, None, reason="out of memory")]
     text = text_of(result(fresh))
-    assert "Trial 1 is out: out of memory." in text
-    assert "no fresh runs have confirmed it" in text
+    assert "Trial 1 was excluded: out of memory." in text
+    assert "not confirmed by re-trainings" in text
 
 
 def test_without_fresh_runs_the_score_is_not_confirmed():

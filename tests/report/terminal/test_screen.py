@@ -114,9 +114,9 @@ def test_fresh_runs_are_shown(console):
     lines.fresh_run_ended(FreshRun(3, 0, CHOOSING, 0.61, 0.62, 65.0), 1, 2)
     lines.fresh_run_ended(FreshRun(4, 1, CHOOSING, None, None, reason="out of memory"), 2, 2)
     assert shown(console).splitlines() == [
-        "2 fresh runs of finalists, on fresh seeds.",
-        "fresh run 1 of trial 3 (choosing): val_accuracy 0.6100, 1:05  [1/2]",
-        "fresh run 2 of trial 4 (choosing) failed: out of memory  [2/2]",
+        "Re-evaluation: 2 re-trainings of finalists with new seeds.",
+        "re-training 1 of trial 3 (choosing): val_accuracy 0.6100, 1:05  [1/2]",
+        "re-training 2 of trial 4 (choosing) failed: out of memory  [2/2]",
     ]
 
 
@@ -128,8 +128,8 @@ def test_the_live_screen_says_how_many_fresh_runs_are_done():
         screen.fresh_run_ended(FreshRun(0, 0, CHOOSING, 0.41, 0.42, 5.0), 1, 2)
         plain = Console(file=io.StringIO(), width=120)
         plain.print(screen.draw())
-    assert "Training finalists again: 1/2" in plain.file.getvalue()
-    assert "fresh run 1 of trial 0" in console.file.getvalue()
+    assert "Re-evaluating finalists: 1/2" in plain.file.getvalue()
+    assert "re-training 1 of trial 0" in console.file.getvalue()
 
 
 def test_the_live_screen_shows_a_line_a_worker():
@@ -180,7 +180,7 @@ def test_the_plan_shows_space_size_schedule_and_time(console):
         "TPE, 10 trials",
         "by subject",
         "12,345 parameters",
-        "10 trials of 100 epochs in all take about 1:25",
+        "10 trials (100 epochs in total): about 1:25",
     ):
         assert piece in text
 
@@ -192,20 +192,18 @@ def test_a_plan_counts_the_finalists_and_the_searches_of_a_nested_evaluation(con
     assert plan.seconds == pytest.approx((3 * 22 + 4) * (1.0 + 2.5) + (3 * 160 + 40) * 0.5)
     print_plan(console, plan)
     text = " ".join(shown(console).split())
-    assert (
-        "3 searches (one in each outer fold, and a last one), each of 10 trials of 100 epochs in all, and up to" in text
-    )
-    assert "up to 12 fresh trainings of the finalists with 60, and 4 trainings of the outer folds' winners of" in text
-    assert "40 epochs in all, take about 8:25 one after the other" in text
+    assert "3 searches (one per outer fold and a final one), each of 10 trials (100 epochs in total) and up to" in text
+    assert "up to 12 re-trainings of finalists (60 epochs), and 4 trainings of the outer folds' winners" in text
+    assert "(40 epochs in total): about 8:25 at most, run one after the other" in text
 
 
-def test_a_continuous_range_has_no_end_of_combinations(console):
+def test_a_continuous_range_has_unlimited_combinations(console):
     endless = space()
     endless.add(Hyperparameter("Float", "rate", 0.1, low=0.1, high=1.0))
     plan = SearchPlan(endless, (), (), Timing(1.0, 3.0, 0.5, 12345), 10, 100, 2)
     assert plan.combinations is None
     print_plan(console, plan)
-    assert "no end of combinations" in shown(console)
+    assert "unlimited combinations" in shown(console)
 
 
 @pytest.fixture

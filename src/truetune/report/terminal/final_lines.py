@@ -1,4 +1,4 @@
-"""What the fresh runs say, in sentences."""
+"""The re-evaluation in sentences: both scores, today's config, the gain, and a recommendation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from truetune.results.finalists import FinalChoice
 from truetune.statistics.intervals import Estimate
 from truetune.trial import TODAY
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
 
 def final_lines(result: Result) -> list[str]:
-    """The search's score beside that of fresh runs, today's config, and what to do."""
+    """The search's score beside the mean of the re-trainings, today's config, and what to do."""
     final = result.final
     if final is None:
         return [NOT_CONFIRMED, *_nested(result)]
@@ -27,7 +25,7 @@ def _nested(result: Result) -> list[str]:
     if nested is None:
         return []
     by_fold = ", ".join(f"{fold.name} {fold.score:.3f}" for fold in nested.folds)
-    return [f"Nested: a search like this finds {shown(nested.score)} on rows it has not seen (outer folds: {by_fold})"]
+    return [f"Nested evaluation: {shown(nested.score)} on rows that no search has seen (outer folds: {by_fold})"]
 
 
 def recommended(final: FinalChoice) -> str:
@@ -35,16 +33,16 @@ def recommended(final: FinalChoice) -> str:
     if final.winner == TODAY:
         return "keep today's config: it is the best of the finalists."
     if final.is_within_noise:
-        return "keep today's config: what the winner gains is within the noise."
+        return "keep today's config: the winner's gain is within the noise."
     if final.recommendation == "keep today's":
-        return "keep today's config: it did as well or better in the runs that confirm."
+        return "keep today's config: it did as well or better in the confirming re-trainings."
     if final.recommendation == "apply":
-        return "apply the winner: what it gains is beyond the noise."
-    return "none: the fresh runs cannot say whether the winner is better than today's config."
+        return "apply the winner: its gain is beyond the noise."
+    return "none: the re-trainings cannot show whether the winner is better than today's config."
 
 
 def shown(estimate: Estimate, sign: str = "") -> str:
-    """`0.703 [0.681, 0.725]`; without an interval the mean alone, and that there is none. `sign` "+" shows it."""
+    """`0.703 [0.681, 0.725]`, or `0.7030 (no interval)`. With `sign="+"` positive numbers carry their sign."""
     places = _places(estimate)
     mean, low, high = (
         "" if number is None else f"{number:{sign}.{places}f}"
@@ -63,21 +61,21 @@ def _places(estimate: Estimate) -> int:
 def _confirmed(result: Result, final: FinalChoice) -> str:
     best = result.best
     if best is None or best.score is None or final.confirmed is None:
-        return f"Search said {scored(best)}; no fresh runs have confirmed it."
-    said = f"{best.score:.{_places(final.confirmed)}f} (trial {best.number})"
-    return f"Search said {said}; {_count(final.confirmed.n_runs)} {shown(final.confirmed)}"
+        return f"Search score {scored(best)}; not confirmed by re-trainings."
+    found = f"{best.score:.{_places(final.confirmed)}f} (trial {best.number})"
+    return f"Search score {found}; {_mean(final.confirmed)}"
 
 
-def _count(n_runs: int) -> str:
-    """`three fresh runs say`."""
-    word = _NUMBERS[n_runs] if n_runs < len(_NUMBERS) else str(n_runs)
-    return f"{word} fresh run says" if n_runs == 1 else f"{word} fresh runs say"
+def _mean(estimate: Estimate) -> str:
+    """`mean of 3 re-trainings 0.442 [0.395, 0.488]`."""
+    n_runs = estimate.n_runs
+    return f"{'1 re-training' if n_runs == 1 else f'mean of {n_runs} re-trainings'} {shown(estimate)}"
 
 
 def _optimism(final: FinalChoice) -> str:
     if final.optimism is None:
         return ""
-    return f"Optimism of choosing the epoch: {final.optimism:.4f}; it is not in the score of the fresh runs."
+    return f"Optimism of choosing the epoch: {final.optimism:.4f} (not included in the mean of the re-trainings)"
 
 
 def _today(result: Result, final: FinalChoice) -> str:
@@ -85,8 +83,8 @@ def _today(result: Result, final: FinalChoice) -> str:
     if final.winner == first.number:
         return ""
     if final.today is None:
-        return f"Today's config: search said {scored(first)}"
-    return f"Today's config: search said {scored(first)}; {_count(final.today.n_runs)} {shown(final.today)}"
+        return f"Today's config: search score {scored(first)}"
+    return f"Today's config: search score {scored(first)}; {_mean(final.today)}"
 
 
 def _gain(final: FinalChoice) -> str:
@@ -94,4 +92,4 @@ def _gain(final: FinalChoice) -> str:
 
 
 def _out(final: FinalChoice) -> list[str]:
-    return [f"Trial {f.trial} is out: {f.reason}." for f in final.finalists if f.reason]
+    return [f"Trial {f.trial} was excluded: {f.reason}." for f in final.finalists if f.reason]

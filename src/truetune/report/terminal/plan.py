@@ -1,4 +1,4 @@
-"""A search plan as a person reads it."""
+"""A search plan on the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from truetune.report.terminal.screen import clock_time
 
 
 def print_plan(console: Console, plan: SearchPlan) -> None:
-    """The space, its size, the schedule, and how long it would take."""
+    """Print the space, its size, the schedule and the time the search would take."""
     for line in plan.notes:
         console.print(line, markup=False, highlight=False)
     console.print(_space_table(plan))
@@ -18,27 +18,33 @@ def print_plan(console: Console, plan: SearchPlan) -> None:
         console.print(line, markup=False, highlight=False)
     timing = plan.timing
     console.print(
-        f"One epoch of the default model ({timing.parameters:,} parameters) took {timing.epoch_seconds:.2f} s, "
-        f"building and starting it {timing.build_seconds + timing.first_epoch_seconds - timing.epoch_seconds:.1f} s.",
+        f"Default model: {timing.parameters:,} parameters, {timing.epoch_seconds:.2f} s per epoch, "
+        f"{timing.build_seconds + timing.first_epoch_seconds - timing.epoch_seconds:.1f} s to build and start.",
         highlight=False,
     )
-    what = f"{plan.trials} trials of {plan.epochs} epochs in all"
-    if plan.finals:
-        what += f", and up to {plan.finals} fresh trainings of the finalists with {plan.final_epochs},"
-    if plan.searches > 1:
-        what = f"{plan.searches} searches (one in each outer fold, and a last one), each of {what}"
-        winners = f"{plan.winners} trainings of the outer folds' winners of {plan.winner_epochs} epochs in all,"
-        what = f"{what.removesuffix(',')}, and {winners}"
     console.print(
-        f"{what} take about {clock_time(plan.seconds)} one after the other at most; early stopping, pruning and more "
-        "workers make it less. Nothing was trained beyond the timed epochs.",
+        f"{_work(plan)}: about {clock_time(plan.seconds)} at most, run one after the other. Early stopping, pruning "
+        "and more workers shorten it. Only the timed epochs were trained.",
         highlight=False,
+    )
+
+
+def _work(plan: SearchPlan) -> str:
+    """What would be trained, in words."""
+    work = f"{plan.trials} trials ({plan.epochs} epochs in total)"
+    if plan.finals:
+        work += f" and up to {plan.finals} re-trainings of finalists ({plan.final_epochs} epochs)"
+    if plan.searches == 1:
+        return work
+    return (
+        f"{plan.searches} searches (one per outer fold and a final one), each of {work}, and {plan.winners} trainings "
+        f"of the outer folds' winners ({plan.winner_epochs} epochs in total)"
     )
 
 
 def _space_table(plan: SearchPlan) -> Table:
     size = plan.combinations
-    shown = "no end of combinations (a range is continuous)" if size is None else f"{size:,} combinations"
+    shown = "unlimited combinations (some ranges are continuous)" if size is None else f"{size:,} combinations"
     tunable = plan.space.tunable()
     table = Table("hyperparameter", "range", "default", "only if", title=f"{len(tunable)} hyperparameters, {shown}")
     for key, hyperparameter in tunable.items():

@@ -1,4 +1,4 @@
-"""What a person sees while a search runs: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a search: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from truetune.trial import FreshRun, Trial, TrialState
 
 @dataclass(frozen=True)
 class WorkerLine:
-    """What one worker does: the trial, the last epoch, its objective, and the best of this trial."""
+    """What one worker trains: the trial, its start on the monotonic clock, the last epoch and its objective."""
 
     trial: Trial
     started: float
@@ -28,11 +28,11 @@ class WorkerLine:
 
 
 class Tally:
-    """Counts and times, from which both screens draw.
+    """Counts and times that both screens show.
 
     Args:
-        objective: what decides.
-        epochs: of a full training, where the schedule does not say otherwise.
+        objective: the metric to optimize.
+        epochs: of a full training, unless the trial's schedule has its own number.
     """
 
     def __init__(self, objective: Objective, epochs: int) -> None:
@@ -81,7 +81,7 @@ class Tally:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds, from the pace of this run; None before its first trial has ended."""
+        """Seconds, estimated from the pace of this run; None before its first trial has ended."""
         if not self._ended_here:
             return None
         return self.elapsed / self._ended_here * max(0, self.max_trials - len(self.trials))
@@ -101,7 +101,7 @@ class Tally:
 
 
 def clock_time(seconds: float | None) -> str:
-    """`1:02:03`, `2:03`, or a dash where it is not known."""
+    """`1:02:03`, `2:03`, or a dash if unknown."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)
@@ -126,20 +126,20 @@ def ended_line(trial: Trial, objective: Objective) -> str:
 
 
 def finals_line(n_runs: int) -> str:
-    """What begins now that the search has ended, or the first stage of the fresh runs."""
-    return f"{n_runs} fresh run{'s' if n_runs != 1 else ''} of finalists, on fresh seeds."
+    """The heading of one stage of the re-evaluation."""
+    return f"Re-evaluation: {n_runs} re-training{'s' if n_runs != 1 else ''} of finalists with new seeds."
 
 
 def fresh_line(run: FreshRun, objective: Objective) -> str:
-    """One fresh run in one line."""
-    which = f"fresh run {run.repeat + 1} of trial {run.trial} ({run.stage})"
+    """One re-training in one line."""
+    which = f"re-training {run.repeat + 1} of trial {run.trial} ({run.stage})"
     if run.score is None:
         return f"{which} failed: {run.reason}"
     return f"{which}: {objective.name} {run.score:.4f}, {clock_time(run.seconds)}"
 
 
 class Counting(Observer):
-    """Keeps the tally that both screens draw from."""
+    """Keeps the tally that both screens show."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
         self._console = console
@@ -162,7 +162,7 @@ class Counting(Observer):
 
 
 class PlainLines(Counting):
-    """A line an event, for logs and pipes."""
+    """One line per event, for logs and pipes."""
 
     def note(self, line: str) -> None:
         self._print(line)
@@ -190,7 +190,7 @@ class PlainLines(Counting):
 
 
 class LiveScreen(Counting):
-    """A table that is drawn anew several times a second; use it as a context manager."""
+    """A table that is redrawn several times a second; use it as a context manager."""
 
     def __init__(self, console: Console, objective: Objective, epochs: int) -> None:
         super().__init__(console, objective, epochs)
@@ -220,14 +220,14 @@ class LiveScreen(Counting):
 
     def finals_started(self, n_runs: int) -> None:
         self.note(finals_line(n_runs))
-        self._status = f"Training finalists again: 0/{n_runs} …"
+        self._status = f"Re-evaluating finalists: 0/{n_runs} …"
 
     def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
         self.note(fresh_line(run, self._tally.objective))
-        self._status = f"Training finalists again: {done}/{total} …"
+        self._status = f"Re-evaluating finalists: {done}/{total} …"
 
     def draw(self) -> RenderableType:
-        """The live part: totals, a bar, a line a worker."""
+        """The live part: a progress bar, totals, and one line per worker."""
         tally = self._tally
         if self._status:
             return Text(self._status, style="dim")

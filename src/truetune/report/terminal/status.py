@@ -15,7 +15,7 @@ from truetune.storage.url import without_password
 
 
 def print_studies(console: Console, url: str) -> None:
-    """A row a study: finished, running, best."""
+    """Print one row per study: its trials by state, and the best score."""
     _check_there(url)
     storage = open_storage(url)
     columns = ("trials", "complete", "pruned", "failed", "running", "best")
@@ -35,10 +35,10 @@ def _row(study: optuna.Study) -> list[str]:
 
 
 def print_study(console: Console, url: str, name: str) -> None:
-    """A row a trial, with the reason of each failure.
+    """Print one row per trial, with the reason for each failure.
 
     Raises:
-        StudyError: there is no such study.
+        StudyError: the study does not exist.
     """
     _check_there(url)
     storage = open_storage(url)
@@ -47,7 +47,8 @@ def print_study(console: Console, url: str, name: str) -> None:
     storage.engine.dispose()
     if name not in known:
         raise StudyError(
-            f"There is no study '{name}' in {without_password(url)}. Expected one of: {', '.join(known) or 'none yet'}."
+            f"There is no study '{name}' in {without_password(url)}. "
+            + (f"Expected one of: {', '.join(known)}." if known else "It holds no studies yet; run `truetune tune`.")
         )
     store = Store.open_existing(url, name)
     table = Table("trial", "state", "score", "epochs", "seconds", "parameters", "reason", title=name)

@@ -1,4 +1,4 @@
-"""What a person sees when a search has ended."""
+"""The summary at the end of a search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from truetune.trial import Trial
 
 
 def print_summary(console: Console, result: Result, written: Path, next_command: str) -> None:
-    """The winner, what fresh runs say of it, where it was written, and what to type next."""
+    """Print the winner, its re-evaluation, the file it was written to, and the next command."""
     best = result.best
     if best is None or best.score is None:
         raise ValueError("print_summary needs a result with a finished trial")
@@ -39,12 +39,12 @@ def print_summary(console: Console, result: Result, written: Path, next_command:
 
 def _next(result: Result, command: str) -> str:
     if result.final is not None and result.final.recommendation == "keep today's":
-        return f"Today's config may stay as it is: `{command}` would write the winner, and may not be worth it."
+        return f"You can keep today's config. `{command}` would write the winner, probably without a gain."
     return f"Next: {command}"
 
 
 def _metrics(best: Trial, objective: str) -> Table:
-    """The objective's metric first; "–" for what is undefined on every fold."""
+    """One row per metric, the objective's first; "–" where a metric is undefined on every fold."""
     table = Table("metric", "all folds together", "lowest fold", "highest fold", title_justify="left")
     table.title = f"Search: trial {best.number} over {len(best.fold_scores)} folds"
     for name in sorted(best.fold_metrics, key=lambda name: (name != objective, name)):
