@@ -22,7 +22,7 @@ from pathlib import Path
 CONFIG = Path(__file__).resolve().parent.parent / "src" / "config.py"
 TRUETUNE = "from truetune.cli import main; main()"
 HEAD = (
-    "| search | trials | search said | fresh runs say: winner | today's config | gain | recommendation "
+    "| search | trials | search score | winner, re-trained | today's config, re-trained | gain | recommendation "
     "| test before | test after | improvement, 95 % | verdict |",
     "|---|---|---|---|---|---|---|---|---|---|---|",
 )

@@ -42,7 +42,7 @@ TRIALS = 8
 
 def workers() -> None:
     """Trials per hour with 1, 2 and 4 workers; the same random configurations each time."""
-    print("| workers | trials per hour | times one worker |\n|---:|---:|---:|")
+    print("| workers | trials per hour | speedup |\n|---:|---:|---:|")
     rates: dict[int, float] = {}
     for count in (1, 2, 4):
         clock = Clock()
@@ -81,7 +81,7 @@ def _in_process(*words: str) -> str:
 
 def _print_table(database: str, found: dict[int, Costs]) -> None:
     print(f"\n{database}, milliseconds for one trial (medians), seconds for starting, MiB\n")
-    print("| recorded trials | whole | of it processor | storing | proposing | starting, s | memory, MiB |")
+    print("| recorded trials | total | processor time | storing | proposing | starting, s | memory, MiB |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for size, costs in found.items():
         milliseconds = [

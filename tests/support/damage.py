@@ -53,7 +53,7 @@ class Tally:
                 self.wrong.append(f"{how}: a wrong result: {found}")
 
     def check(self, name):
-        print(f"{name}: {self.refused} refused, {self.right} read rightly, {len(self.wrong)} wrong")
+        print(f"{name}: {self.refused} refused, {self.right} read correctly, {len(self.wrong)} wrong")
         assert not self.wrong, "\n".join([f"{len(self.wrong)} of the damages to {name}:", *self.wrong[:10]])
 
 
