@@ -1,19 +1,19 @@
 """The exception tree.
 
-Every message says what was received, what was expected, and what to do::
+Every message states what was received, what was expected, and what to do::
 
     TruetuneError
-    ├── InputError            bad input: the command line exits with 2 and shows no traceback
+    ├── InputError            bad input: the command line exits with 2 and prints no traceback
     │   ├── DataError         the data cannot be used as they are
-    │   ├── SpaceError        a hyperparameter is declared or answered wrongly
+    │   ├── SpaceError        a hyperparameter has a wrong declaration or value
     │   ├── ObjectiveError    the objective was never logged
     │   ├── ConfigError       config.py cannot be read or patched safely
-    │   ├── ExportError       there is nothing to export, or the JSON is not ours
+    │   ├── ExportError       there is nothing to export, or the JSON was not written by truetune
     │   └── StudyError        the study on disk does not fit this command, is locked or damaged
     ├── StorageError          the disk is full or read-only
-    │   └── StorageUnavailable    it may pass: a full disk, a locked file, a database server that is away
+    │   └── StorageUnavailable    possibly temporary: a full disk, a locked file, an unreachable database server
     ├── BuildError            the user's own builder or task raised before any trial could run
-    └── SearchStopped         the search ended before its budget was used
+    └── SearchStopped         the search ended before its budget was used up
         └── RepeatedFailure   several trials in a row failed for the same reason
 """
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 
 class TruetuneError(Exception):
-    """Base of every error that truetune raises on purpose."""
+    """Base class of all errors that truetune raises on purpose."""
 
     exit_code = 1
 
@@ -37,7 +37,7 @@ class DataError(InputError):
 
 
 class SpaceError(InputError):
-    """A hyperparameter is declared or answered wrongly."""
+    """A hyperparameter has a wrong declaration or value."""
 
 
 class ObjectiveError(InputError):
@@ -49,7 +49,7 @@ class ConfigError(InputError):
 
 
 class ExportError(InputError):
-    """There is nothing to export, or the JSON is not one of ours."""
+    """There is nothing to export, or the JSON was not written by truetune."""
 
 
 class StudyError(InputError):
@@ -63,13 +63,13 @@ class StorageError(TruetuneError):
 
 
 class StorageUnavailable(StorageError):
-    """The record cannot be written now, and may be later."""
+    """The record cannot be written now; trying again later may succeed."""
 
 
 class BuildError(TruetuneError):
-    """The user's own builder, or the file their task is in, raised before any trial could run.
+    """The user's own builder, or the file of their task, raised before any trial could run.
 
-    `user_traceback` is the traceback as Python would have printed it, without our own frames.
+    `user_traceback` is the traceback as Python prints it, without truetune's own frames.
     """
 
     def __init__(self, message: str, user_traceback: str = "") -> None:
@@ -78,7 +78,7 @@ class BuildError(TruetuneError):
 
 
 class SearchStopped(TruetuneError):
-    """The search ended before its budget was used."""
+    """The search ended before its budget was used up."""
 
 
 class RepeatedFailure(SearchStopped):

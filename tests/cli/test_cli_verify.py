@@ -68,7 +68,9 @@ def test_an_improvement_is_said_and_leaves_with_0(applied, here):
     applied(rate=0.0, winner=0.1)
     foreseen = run(*SIX, "--dry-run")
     assert foreseen.exit_code == 0, foreseen.output
-    assert foreseen.output.startswith("With 6 seeds and 4 test subjects this can detect a difference of about")
+    assert foreseen.output.startswith(
+        "With 6 seeds and 4 test subjects, this verification can detect a difference of about"
+    )
     assert foreseen.output.endswith("Nothing was trained, and the sealed rows stay sealed.\n")
     assert not list(here.rglob("ledger.json"))
     found = run(*SIX, "--require-improvement")

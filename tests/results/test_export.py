@@ -209,7 +209,7 @@ def test_keys_of_a_later_version_are_tolerated(tmp_path: Path) -> None:
 def test_a_value_changed_after_the_export_is_refused_unless_it_was_on_purpose(tmp_path: Path) -> None:
     path = tmp_path / "best.json"
     path.write_bytes(broken(lambda d: d["hyperparameters"].update(units=65)))
-    with pytest.raises(ExportError, match=r"changed after it was exported.*remove its line \"checksum\""):
+    with pytest.raises(ExportError, match=r"changed after the export.*remove the line \"checksum\""):
         load(path)
     path.write_bytes(broken(lambda d: (d["hyperparameters"].update(units=65), d["metadata"].pop("checksum"))))
     assert load(path).hyperparameters == {"units": 65}

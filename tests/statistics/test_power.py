@@ -40,16 +40,18 @@ def test_too_few_seeds_find_nothing_and_say_what_would(n_seeds):
     design = replace(KNOWN, n_seeds=n_seeds)
     assert smallest_detectable(design) == math.inf
     said = foresee(design)
-    assert f"With {n_seeds} seeds no p can be below {2 / 2**n_seeds:g}" in said
+    assert f"With {n_seeds} seeds p cannot fall below {2 / 2**n_seeds:g}" in said
     assert "With 6 seeds and 10 test subjects" in said
 
 
 def test_what_is_said():
     lines = foresee(Design("uar", 7, 90, 4)).splitlines()
-    assert lines[0].startswith("With 7 seeds and 4 test subjects this can detect a difference of about 0.")
+    assert lines[0].startswith(
+        "With 7 seeds and 4 test subjects, this verification can detect a difference of about 0."
+    )
     assert "in uar (80 % power). 14 seeds: 0." in lines[0]
     assert lines[0].endswith("More test subjects would help more.")
-    assert "varies by 0.02 from training to training; a score of 0.5" in lines[1]
+    assert "scores vary by 0.02 between trainings; a score of 0.5" in lines[1]
     known = foresee(KNOWN)
     assert "varies by" not in known
     assert "a score of" not in known
@@ -63,10 +65,10 @@ def test_more_seeds_are_advised_where_seeds_are_the_noise():
 def test_a_metric_without_bounds_needs_a_spread():
     unknown = Design("loss", 7, 100)
     assert smallest_detectable(unknown) is None
-    assert "cannot be said beforehand" in foresee(unknown)
+    assert "is unknown: the metric has no bounds" in foresee(unknown)
     known = replace(unknown, spread=0.1)
     assert smallest_detectable(known) > 0
-    assert "no chance in which rows were sealed" in foresee(known)
+    assert "no variance from the choice of sealed rows" in foresee(known)
 
 
 def test_one_test_row_is_said_to_find_nothing():
@@ -81,7 +83,7 @@ def test_what_fresh_runs_say_of_the_difference_bounds_both_parts():
     assert standard_error(vague) == pytest.approx(math.sqrt(2 * 0.01**2 / 7 + 2 * 0.16 / rows))
     loss = Design("loss", 7, 100, difference=0.1, n_measured=50)
     assert standard_error(loss) == pytest.approx(math.sqrt(0.1**2 / 7 + 0.1**2 / 2))
-    assert "by 0.02 from one part of 100 validation rows to the next" in foresee(informed)
+    assert "deviation of 0.02 between parts of 100 validation rows" in foresee(informed)
     assert "worst case" not in foresee(informed)
 
 

@@ -57,7 +57,7 @@ def test_equal_differences_give_a_point_and_say_so(shift, outcome):
     assert verdict.outcome == outcome
     assert verdict.low == verdict.high == verdict.difference == pytest.approx(shift)
     assert verdict.p_value is None
-    assert "says nothing of chance" in str(verdict)
+    assert "does not measure chance" in str(verdict)
 
 
 def test_the_text():
@@ -172,7 +172,7 @@ def test_a_loss_that_falls_on_all_clusters_is_an_improvement():
 @pytest.mark.parametrize(("shape", "n_clusters"), [((6, 10), 4), ((7,), 4), ((7, 10), 1)])
 def test_resampled_scores_that_do_not_fit_are_refused(shape, n_clusters):
     drawn = Resampled(np.zeros(shape), np.zeros(shape), n_clusters)
-    with pytest.raises(InputError, match=r"Expected two of shape \(7, draws\)"):
+    with pytest.raises(InputError, match=r"Expected two arrays of shape \(7, draws\)"):
         compare([0.1] * 7, [0.2] * 7, resampled=drawn)
 
 

@@ -118,7 +118,7 @@ def test_five_seeds_say_beforehand_that_they_cannot_decide(seal_path):
     foreseen = []
     found = verify_result(BY_SUBJECT, POOR, GOOD, seal_path, replace(FIVE, announce=foreseen.append))
     assert len(foreseen) == 1
-    assert "The least that can find one are 6 seeds" in foreseen[0]
+    assert "Use at least 6 seeds" in foreseen[0]
     assert found.verdict.low > 0
     assert found.verdict.outcome == "no evidence of improvement"
 
@@ -160,7 +160,7 @@ def test_the_first_look_is_a_verdict_and_the_second_is_exploratory(seal_path):
 
 def test_whoever_stops_at_what_is_foreseen_has_not_looked(seal_path):
     def stops(line):
-        assert "this can detect a difference of about" in line or "no p can be below" in line
+        assert "this verification can detect a difference of about" in line or "p cannot fall below" in line
         raise Killed
 
     with pytest.raises(Killed):

@@ -1,7 +1,7 @@
-"""`truetune clean`: which files nobody needs any more.
+"""`truetune clean`: which files are no longer needed.
 
-Only files whose names truetune gives itself are ever named, and never the record, a seal or an exported winner. What
-belongs to a study is judged from its record: of a study that is not in it, nothing is touched.
+Only files whose names truetune itself chose are listed, and never the record, a seal or an exported winner. The record
+decides what a study still needs: the files of a study that is not in the record are not touched.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from truetune.storage.paths import StudyPlace
 from truetune.trial import Trial, TrialState
 
 KEPT_BACKUPS = 3
-"""Of a config file; the newest."""
+"""Newest backups of a config file that stay."""
 
 _CHECKPOINT = re.compile(r"checkpoints/trial_(?P<number>\d+)(_fold_\d+)?\.npz")
 _FRESH_FOLD = re.compile(r"checkpoints/fresh_\w+_fold_\d+\.npz")
@@ -33,12 +33,12 @@ _FEATURES = re.compile(r"features-[0-9a-f]{32}\.npz")
 
 @dataclass(frozen=True)
 class Removable:
-    """Files that may go.
+    """Files that can be removed.
 
     Attributes:
-        what: in words.
-        place: the folder they are in.
-        files: none of them a link.
+        what: description of the files.
+        place: the folder that holds them.
+        files: regular files; links are never removed.
     """
 
     what: str
@@ -47,13 +47,13 @@ class Removable:
 
     @property
     def size(self) -> int:
-        """Bytes that are free once they are gone."""
+        """Bytes that removing the files frees."""
         return sum(file.lstat().st_size for file in self.files if file.exists())
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the record says of one study: its trials, and who works on it, by token."""
+    """One study in the record: its trials by number, and the processes that work on it by token."""
 
     trials: Mapping[int, Trial]
     owners: Mapping[str, Owner]
@@ -64,17 +64,17 @@ class _Known:
 
 
 def may_live(owner: Owner) -> bool:
-    """A process of another machine is taken to live."""
+    """Whether the process may be running; one on another machine is assumed to be."""
     return owner.runs_here() is not False
 
 
 def find_removable(directory: Path, config: Path, storage: str | None = None) -> list[Removable]:
-    """What may go, in the order in which it is shown.
+    """What can be removed, in the order in which it is listed.
 
     Args:
-        directory: where searches write, e.g. `models`.
-        config: the config file whose old backups are looked for.
-        storage: database URL; None is `<directory>/tuning/optuna.db`.
+        directory: output folder of searches, e.g. `models`.
+        config: the config file whose old backups are listed.
+        storage: database URL; None means `<directory>/tuning/optuna.db`.
 
     Raises:
         StudyError, StorageError: the record cannot be read.
@@ -84,7 +84,7 @@ def find_removable(directory: Path, config: Path, storage: str | None = None) ->
 
 
 def remove(found: Iterable[Removable]) -> int:
-    """Remove the files, and folders that are empty then; returns the bytes that were freed."""
+    """Remove the files and the folders left empty; return the number of bytes freed."""
     freed = 0
     for removable in found:
         for file in removable.files:
@@ -106,13 +106,13 @@ def _of_studies(directory: Path, storage: str | None) -> Iterator[Removable]:
         if _ARCHIVED.fullmatch(folder.name) and (known is None or not known.is_alive):
             names = (_CHECKPOINT, _FRESH_FOLD, _ARRAY, _LOG, _UNFINISHED, _WEIGHTS, _PROJECT)
             matching = [file for name in names for file in _files(folder, name)]
-            yield Removable("files of an archived study, its seal kept", folder, tuple(matching))
+            yield Removable("files of an archived study (its seal stays)", folder, tuple(matching))
         elif known is not None:
             yield from _of_study(folder, known)
 
 
 def _known(place: StudyPlace, storage: str | None) -> _Known | None:
-    """None where the record does not hold the study."""
+    """The study in the record; None if the record does not contain it."""
     from truetune.storage.store import Store, study_exists
 
     if storage is None and not (place.directory / "tuning" / "optuna.db").exists():
@@ -137,15 +137,15 @@ def _of_study(folder: Path, known: _Known) -> Iterator[Removable]:
         return owner is None or not may_live(owner)
 
     checkpoints = _files(folder, _CHECKPOINT, is_over)
-    yield Removable("checkpoints of trials that have ended", folder / "checkpoints", checkpoints)
-    yield Removable("data that dead processes left", folder / "data", _files(folder, _ARRAY, is_left))
+    yield Removable("checkpoints of finished trials", folder / "checkpoints", checkpoints)
+    yield Removable("data left by dead processes", folder / "data", _files(folder, _ARRAY, is_left))
     if not known.is_alive:
-        yield Removable("what workers printed", folder, _files(folder, _LOG))
-        yield Removable("files that were being written when a process died", folder, _files(folder, _UNFINISHED))
+        yield Removable("worker logs", folder, _files(folder, _LOG))
+        yield Removable("unfinished files of dead processes", folder, _files(folder, _UNFINISHED))
 
 
 def _is_done_with(trial: Trial) -> bool:
-    """A trial of a Hyperband bracket may still be promoted; the search itself removes its checkpoint in time."""
+    """Whether the trial needs no checkpoint. Hyperband may still promote a trial; the search removes its checkpoint."""
     may_be_promoted = trial.schedule.bracket is not None and trial.state is not TrialState.FAILED
     return trial.state.is_finished and not may_be_promoted
 
@@ -153,7 +153,7 @@ def _is_done_with(trial: Trial) -> bool:
 def _files(
     folder: Path, name: re.Pattern[str], wanted: Callable[[re.Match[str]], bool] = lambda found: True
 ) -> tuple[Path, ...]:
-    """Files below `folder` whose path from there is `name`; links are none of ours."""
+    """Regular files below `folder` whose relative path matches `name` and that are `wanted`; no links."""
     files = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         found = name.fullmatch(path.relative_to(folder).as_posix())
@@ -163,9 +163,9 @@ def _files(
 
 
 def _features(folder: Path) -> Removable:
-    return Removable("extracted features, computed again when needed", folder, _files(folder, _FEATURES))
+    return Removable("extracted features, recomputed when needed", folder, _files(folder, _FEATURES))
 
 
 def _backups(config: Path) -> Removable:
-    what = f"backups of {config.name} but for the newest {KEPT_BACKUPS}, which `truetune undo` reaches"
+    what = f"backups of {config.name} except the newest {KEPT_BACKUPS}"
     return Removable(what, config.parent, tuple(surplus(config, KEPT_BACKUPS)))

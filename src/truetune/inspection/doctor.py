@@ -1,4 +1,4 @@
-"""Does this machine have what truetune needs?"""
+"""Checks whether this machine meets truetune's requirements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_DISK = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     found: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """Python, libraries, devices, disk, a database, a worker process."""
+    """Check Python, libraries, memory, disk, the database, devices, and a worker process."""
     checks: tuple[Callable[[], Finding], ...] = (_python, _libraries, _cores, _disk, _database, _tensorflow, _worker)
     return [_run(check) for check in checks]
 
@@ -34,7 +34,7 @@ def diagnose() -> list[Finding]:
 def _run(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
-    except Exception as error:  # whatever is wrong with the machine is the finding
+    except Exception as error:  # whatever is wrong with the machine is the result of the check
         name = check.__name__.strip("_")
         return Finding(name, f"{type(error).__name__}: {error}", False, "Reinstall truetune in a new environment.")
 
@@ -57,7 +57,7 @@ def _cores() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
-    return Finding("free disk here", f"{free / 2**30:.1f} GiB", free > LEAST_DISK, "Free some disk space.")
+    return Finding("free disk space", f"{free / 2**30:.1f} GiB", free > LEAST_DISK, "Free some disk space.")
 
 
 def _database() -> Finding:
@@ -65,7 +65,7 @@ def _database() -> Finding:
 
     with tempfile.TemporaryDirectory() as folder:
         open_storage(sqlite_url(Path(folder) / "optuna.db")).engine.dispose()
-    return Finding("SQLite study database", "can be made and written")
+    return Finding("SQLite study database", "can be created and written")
 
 
 def _tensorflow() -> Finding:

@@ -1,4 +1,4 @@
-"""The smallest real search, to see that the machine can do it."""
+"""The smallest real search, to check that it works on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def search_once() -> float:
-    """Tune a tiny model for one trial of one epoch in a worker process; returns its score."""
+    """Tune a tiny model for one trial of one epoch in a worker process; return its score."""
     from truetune.api import tune
     from truetune.data.dataset import Dataset
     from truetune.task import Objective, Task

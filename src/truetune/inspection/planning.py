@@ -1,4 +1,4 @@
-"""What a search would do and how long it would take, before it does it."""
+"""What a search would do and how long it would take, without running it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class SearchPlan:
     """What a search would do.
 
     Attributes:
-        space: what it would search.
-        schedule: lines that say how.
-        notes: what the data and today's configuration gave rise to.
-        timing: of the default model.
-        trials: how many.
-        epochs: trained at most, all trials and folds together.
-        workers: at once.
-        finals: fresh trainings of the finalists at most.
-        final_epochs: of these at most, all together.
-        searches: so many like this one; more than one where the evaluation is nested.
-        winners: trainings of the outer folds' winners, which are measured then.
-        winner_epochs: of these at most, all together.
+        space: the search space.
+        schedule: lines that describe how it is searched.
+        notes: remarks on the data and on today's configuration.
+        timing: measured on the default model.
+        trials: number of trials.
+        epochs: upper bound, over all trials and folds.
+        workers: trials at once.
+        finals: upper bound of the re-trainings of finalists.
+        final_epochs: upper bound of their epochs in total.
+        searches: number of such searches; more than one for a nested evaluation.
+        winners: trainings of the outer folds' winners.
+        winner_epochs: upper bound of their epochs in total.
     """
 
     space: Space
@@ -51,7 +51,7 @@ class SearchPlan:
 
     @property
     def seconds(self) -> float:
-        """At most: every training like that of the default model, none stopped early; workers share the cores."""
+        """Upper bound: every training costs as much as the default model's, none stops early, workers share cores."""
         each_start = self.timing.build_seconds + max(0.0, self.timing.first_epoch_seconds - self.timing.epoch_seconds)
         starts = self.searches * (self.trials + self.finals) + self.winners
         epochs = self.searches * (self.epochs + self.final_epochs) + self.winner_epochs
@@ -59,13 +59,13 @@ class SearchPlan:
 
     @property
     def combinations(self) -> int | None:
-        """How many there are, conditions left aside; None where a range is continuous."""
+        """Number of combinations, ignoring conditions; None if a range is continuous."""
         sizes = [hp.size() for hp in self.space.tunable().values()]
         return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
-    """Trace the space and time two epochs of the default model; nothing else is trained, no study is touched."""
+    """Trace the space and time two epochs of the default model. Trains nothing else and touches no study."""
     from truetune.workers.pool import ask_one
 
     notes = _Notes()
@@ -101,7 +101,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
 
 
 def _searches(session: Session) -> int:
-    """A nested evaluation searches in every outer fold, and once more on all rows."""
+    """Number of searches: a nested evaluation searches in every outer fold, and once more on all rows."""
     options = session.options
     if options.protocol != NESTED:
         return 1
@@ -110,7 +110,7 @@ def _searches(session: Session) -> int:
 
 
 def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:
-    """Trials, and epochs at most of all of them together."""
+    """Number of trials, and an upper bound of their epochs in total."""
     if options.chosen_algorithm != "hyperband":
         return options.max_trials, options.max_trials * task.epochs
     from truetune.search.hyperband.plan import plan_hyperband

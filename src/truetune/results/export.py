@@ -1,4 +1,4 @@
-"""`best_hyperparameters.json`: the winner, and where it came from.
+"""`best_hyperparameters.json`: the winner and its provenance.
 
 Its JSON Schema is `docs/best_hyperparameters.schema.json`; `python -m truetune.results.export` prints it.
 """
@@ -20,7 +20,7 @@ from truetune.system.checksum import checksum
 from truetune.system.files import write_atomically
 
 LARGEST_FILE = 10 * 1024 * 1024
-"""Bytes; a file of ours has a few thousand."""
+"""Bytes; an exported file has a few thousand."""
 
 
 def strip_credentials(url: str) -> str:
@@ -52,78 +52,83 @@ Score = Annotated[float, AfterValidator(_finite)]
 MetricValue = Annotated[
     float | None, AfterValidator(lambda value: value if value is not None and math.isfinite(value) else None)
 ]
-"""A metric that did not decide may be undefined on a fold; JSON has null for that."""
+"""A metric other than the objective may be undefined on a fold; it is null in the JSON."""
 Hyperparameters = dict[str, HyperparameterValue]
 
 
 class _Record(pydantic.BaseModel):
-    """Frozen; keys of a later version are tolerated."""
+    """Frozen; unknown keys (of a later version) are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ObjectiveRecord(_Record):
-    """What decided."""
+    """The optimized metric."""
 
     name: str = Field(description="the logged metric, e.g. val_accuracy")
     direction: Literal["min", "max"]
 
 
 class DataRecord(_Record):
-    """What the search was run on."""
+    """The data of the search."""
 
     fingerprint: str = Field(description="changes when a value, a label, a group or the order of rows changes")
     kind: str = Field(description='e.g. "EEG features"')
-    is_dummy: bool = Field(default=False, description="made up, not measured")
+    is_dummy: bool = Field(default=False, description="whether the data are synthetic")
     source: dict[str, Any] | None = Field(
-        default=None, description="how the task was chosen on the command line: its name, the data's path, the label"
+        default=None, description="the task's options on the command line: its name, the data's path, the label"
     )
 
 
 class EstimateRecord(_Record):
-    """A mean over fresh runs, with its 95 % interval."""
+    """A mean over re-trainings, with its 95 % interval."""
 
     mean: Score
-    low: Score | None = Field(default=None, description="null where no spread can be estimated, e.g. from one run")
+    low: Score | None = Field(default=None, description="null if no spread can be estimated, e.g. from one run")
     high: Score | None = None
     n_runs: int = Field(ge=1)
 
 
 class FinalistRecord(_Record):
-    """One finalist, and the fresh runs that the choice was made from."""
+    """One finalist, and the re-trainings that the choice was made from."""
 
     trial: int = Field(ge=0)
-    search_score: Score | None = Field(default=None, description="what the search said")
-    scores: tuple[Score, ...] = Field(description="of its fresh runs")
-    mean: Score | None = Field(default=None, description="of the scores; null where it is out")
+    search_score: Score | None = Field(default=None, description="objective in the search")
+    scores: tuple[Score, ...] = Field(description="of its re-trainings")
+    mean: Score | None = Field(default=None, description="of the scores; null if it was excluded")
     low: Score | None = None
     high: Score | None = None
-    reason: str = Field(default="", description="why it is out; empty while it is not")
+    reason: str = Field(default="", description="why it was excluded; empty otherwise")
 
 
 class FinalistsRecord(_Record):
-    """The best trials and today's configuration, trained again on fresh seeds and splits."""
+    """The re-evaluation: the best trials and today's configuration, trained again with new seeds and splits."""
 
-    runs: int = Field(ge=1, description="of each finalist, and once more of the winner and of today's configuration")
-    confirmed: EstimateRecord | None = Field(
-        default=None, description="the winner, from runs that the choice has not seen: the number to quote"
+    runs: int = Field(
+        ge=1, description="re-trainings per finalist; the winner and today's configuration get as many again"
     )
-    today: EstimateRecord | None = Field(default=None, description="today's configuration, from the same runs")
+    confirmed: EstimateRecord | None = Field(
+        default=None, description="the winner, from re-trainings that took no part in the choice: the number to quote"
+    )
+    today: EstimateRecord | None = Field(
+        default=None, description="today's configuration, with the same seeds and splits as the confirmed winner"
+    )
     gain: EstimateRecord | None = Field(
-        default=None, description="what the winner is better by than today's configuration, paired; positive is better"
+        default=None, description="paired improvement of the winner over today's configuration; positive is better"
     )
     is_within_noise: bool = Field(default=False, description="whether the interval of the gain contains 0")
     recommendation: Literal["apply", "keep today's", "unknown"]
     optimism: Score | None = Field(
-        default=None, description="what the best epoch of a fresh run flatters it by, against the epoch chosen before"
+        default=None,
+        description="mean difference between the best epoch of a re-training and the epoch chosen by the search",
     )
-    spread: Score | None = Field(default=None, description="standard deviation from run to run")
+    spread: Score | None = Field(default=None, description="standard deviation between re-trainings")
     difference: Score | None = Field(
         default=None,
-        description="standard deviation, from part to part, of what a finalist is better by than today's configuration",
+        description="standard deviation, between parts, of a finalist's improvement over today's configuration",
     )
     validation_share: Score | None = Field(
-        default=None, description="of the development rows, those that a part was scored on"
+        default=None, description="fraction of the development rows that a part was scored on"
     )
     finalists: tuple[FinalistRecord, ...] = Field(description="best first")
 
@@ -133,16 +138,16 @@ class OuterFoldRecord(_Record):
 
     name: str
     score: Score = Field(description="the objective's metric on the rows that were left out")
-    rows: int = Field(ge=1, description="that were left out")
+    rows: int = Field(ge=1, description="number of rows left out")
     hyperparameters: Hyperparameters
     epochs: int = Field(ge=1)
 
 
 class NestedRecord(_Record):
-    """What a nested evaluation says of a search like this: how good its winner is on new groups."""
+    """The nested evaluation of a search like this: how good its winner is on new groups."""
 
     score: EstimateRecord = Field(description="of the rows of all outer folds together")
-    metrics: dict[str, Score] = Field(description="every metric of the model, likewise")
+    metrics: dict[str, Score] = Field(description="every metric of the model on the same rows")
     folds: tuple[OuterFoldRecord, ...]
 
 
@@ -150,16 +155,16 @@ class Baseline(_Record):
     """The configuration that the search started from."""
 
     hyperparameters: Hyperparameters
-    score: Score | None = Field(default=None, description="of its trial; null where that did not finish")
-    confirmed: EstimateRecord | None = Field(default=None, description="from fresh runs; null where there are none")
+    score: Score | None = Field(default=None, description="of its trial; null if it did not finish")
+    confirmed: EstimateRecord | None = Field(default=None, description="from re-trainings; null if there are none")
 
 
 class Metadata(_Record):
-    """Where the winner came from."""
+    """Provenance of the winner."""
 
     best_score: Score = Field(
-        description="what the search said: objective of the weights that the winning trial keeps; too good, as the "
-        "best of many is (see finalists.confirmed)"
+        description="search score: objective of the weights that the winning trial keeps; too optimistic, as the best "
+        "of many scores (see finalists.confirmed)"
     )
     timestamp: Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))] = Field(
         default_factory=lambda: datetime.now(UTC), description="of the export, UTC"
@@ -178,13 +183,13 @@ class Metadata(_Record):
     versions: dict[str, str] = Field(description="of Python and the libraries")
     epochs: int = Field(ge=1, description="epochs that the winner's weights were trained for")
     baseline: Baseline | None = None
-    finalists: FinalistsRecord | None = Field(default=None, description="null where no fresh run was made")
+    finalists: FinalistsRecord | None = Field(default=None, description="null without a re-evaluation")
     protocol: dict[str, Any] | None = Field(default=None, description="how a trial was evaluated")
-    fold_scores: tuple[Score, ...] = Field(default=(), description="of the winning trial, where it had several folds")
+    fold_scores: tuple[Score, ...] = Field(default=(), description="of the winning trial, if it had several folds")
     metrics: dict[str, MetricValue] = Field(
         default_factory=dict,
         description="every metric of the winning trial on the validation rows of all folds together, by the name that "
-        "Keras logs; empty where it had one fold, null where a value is not finite",
+        "Keras logs; empty if it had one fold; null if a value is not finite",
     )
     fold_metrics: dict[str, tuple[MetricValue, ...]] = Field(
         default_factory=dict, description="the same metrics on each fold alone, in the order of fold_scores"
@@ -193,7 +198,7 @@ class Metadata(_Record):
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     checksum: str | None = Field(
-        default=None, description="of everything else in the file; who edits the file by hand removes it"
+        default=None, description="of everything else in the file; remove it if you edit the file by hand"
     )
 
 
@@ -204,14 +209,14 @@ class BestHyperparameters(_Record):
     metadata: Metadata
 
     def to_json(self) -> bytes:
-        """As the file holds it: indented UTF-8, numbers in their shortest exact form."""
+        """The content of the file: indented UTF-8, numbers in their shortest exact form."""
         metadata = {**self.metadata.model_dump(mode="json"), "checksum": None}
         data = {"hyperparameters": dict(self.hyperparameters), "metadata": metadata}
         metadata["checksum"] = _checksum(data)
         return (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     def write(self, path: str | Path) -> Path:
-        """Write atomically, making the folder if need be; returns the file written.
+        """Write atomically, creating the folder if necessary; return the path written.
 
         Raises:
             StorageError: the disk is full or read-only.
@@ -223,7 +228,7 @@ def load(path: str | Path) -> BestHyperparameters:
     """Read a `best_hyperparameters.json`.
 
     Raises:
-        ExportError: it is missing, too large, damaged, or not one of ours; the message names the place.
+        ExportError: it is missing, too large, damaged, or was not written by truetune; the message names the place.
     """
     text = _read(Path(path))
     try:
@@ -237,11 +242,11 @@ def load(path: str | Path) -> BestHyperparameters:
     try:
         best = BestHyperparameters.model_validate(data)
     except pydantic.ValidationError as error:
-        raise ExportError(f"{path} is not a file of best hyperparameters: {_places(error)}. {_REMEDY}") from error
+        raise ExportError(f"{path} does not hold exported hyperparameters: {_places(error)}. {_REMEDY}") from error
     if best.metadata.checksum not in (None, _checksum(data)):
         raise ExportError(
-            f"{path} was changed after it was exported, or is damaged: its checksum does not fit its content. Export "
-            'it again from the study; if you edited it on purpose, remove its line "checksum".'
+            f"{path} was changed after the export or is damaged: its checksum does not match its content. Export it "
+            'again from the study; if you edited it on purpose, remove the line "checksum".'
         )
     return best.model_copy(update={"metadata": best.metadata.model_copy(update={"checksum": None})})
 
@@ -273,10 +278,10 @@ def _read(path: Path) -> str:
             data = file.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
         raise ExportError(
-            f"There is no file {path}. Finish a search first (it exports the winner), or give another path."
+            f"There is no file {path}. Finish a search first (it exports the winner), or pass another path."
         ) from error
     except OSError as error:
-        raise ExportError(f"{path} cannot be read: {error.strerror or error}. Give a readable file.") from error
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}. Pass a readable file.") from error
     if len(data) > LARGEST_FILE:
         raise ExportError(f"{path} is larger than {LARGEST_FILE // 1024**2} MiB. {_REMEDY}")
     try:
@@ -298,7 +303,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _places(error: pydantic.ValidationError) -> str:
-    """The first problems, each with the path to its place; alternatives of one union count once."""
+    """The first problems, each with its path in the file; the alternatives of a union count once."""
     found: dict[str, str] = {}
     for problem in error.errors(include_url=False, include_context=False):
         path = [str(part) for part in problem["loc"]]

@@ -1,8 +1,8 @@
-"""The finalists: the best trials of a search and today's configuration, trained again on fresh seeds and splits.
+"""The finalists: the best trials of a search and today's configuration, trained again with new seeds and splits.
 
-The best of several noisy scores is too good, also when the scores are fresh. So there are two stages: the runs of the
-first choose the winner, and those of the second, which the choice has not seen, say how good it is. Everything here is
-a function of the runs that are recorded.
+The best of several noisy scores is too optimistic, and that holds for re-trainings too. So there are two stages: the
+re-trainings of the first choose the winner; those of the second take no part in the choice and measure it. Everything
+here is a function of the recorded runs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from truetune.statistics.intervals import Estimate, estimate, variance_of
 from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, TODAY, FreshRun, PlannedRun, Trial
 
-INCOMPLETE = "its fresh runs are not all there"
+INCOMPLETE = "its re-trainings are not complete"
 
 Recommendation = Literal["apply", "keep today's", "unknown"]
 
 
 TRIALS_FOR_EACH = 4
-"""Trials of a search for each finalist."""
+"""A search has at most one finalist per this many trials."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class FreshTraining:
     """How finalists are trained again.
 
     Attributes:
-        finalists: how many of the best trials, besides today's configuration; 0 trains none again.
-        runs: of each finalist in a stage.
-        validation_ratio: validation rows for each training row of a run.
+        finalists: number of the best trials, in addition to today's configuration; 0 disables the re-evaluation.
+        runs: re-trainings per finalist and stage.
+        validation_ratio: validation rows divided by training rows of a run.
     """
 
     finalists: int = 0
@@ -45,24 +45,24 @@ class FreshTraining:
 
     @property
     def most_runs(self) -> int:
-        """Of both stages: the finalists and today's configuration; then the winner, and once more today's."""
+        """Upper bound over both stages: the finalists and today's configuration, then the winner and today's again."""
         return (self.finalists + 1) * self.runs + 2 * self.runs if self.finalists else 0
 
     def of_search(self, n_trials: int) -> FreshTraining:
-        """For a search of so many trials: training every trial of a short one again would find nothing out."""
+        """With fewer finalists for a short search, since re-training every trial would select nothing."""
         return replace(self, finalists=min(self.finalists, max(1, n_trials // TRIALS_FOR_EACH)))
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """One candidate and its runs of the choosing stage.
+    """One candidate and its re-trainings of the choosing stage.
 
     Attributes:
         trial: its number.
-        search_score: objective that the search found.
-        scores: of its fresh runs, by repeat.
-        mean, low, high: of `scores`; None where it is out, the ends also where no spread can be estimated.
-        reason: why it is out; empty while it is not.
+        search_score: its objective in the search.
+        scores: of its re-trainings, by repeat.
+        mean, low, high: of `scores`; None if it is excluded; the ends are also None if no spread can be estimated.
+        reason: why it is excluded; empty otherwise.
     """
 
     trial: int
@@ -76,22 +76,22 @@ class Finalist:
 
 @dataclass(frozen=True)
 class FinalChoice:
-    """What the fresh runs say.
+    """The result of the re-evaluation.
 
     Attributes:
-        finalists: best first: by the bound that decides, those that are out at the end.
-        winner: number of the winning trial; None where every finalist is out, or while runs of the choosing stage are
-            missing.
-        confirmed: the winner in the confirming stage; None while its runs are not all there.
+        finalists: best first, by the bound that decides; excluded ones last.
+        winner: number of the winning trial; None if every finalist is excluded, or while runs of the choosing stage
+            are missing.
+        confirmed: the winner in the confirming stage; None while its runs are incomplete.
         today: today's configuration in the confirming stage.
-        gain: what the winner is better by than today's configuration, positive for objectives to minimise too; from
-            runs of the confirming stage, paired by repeat. None where today's configuration wins or is out.
+        gain: improvement of the winner over today's configuration, from runs of the confirming stage paired by repeat;
+            positive is better, also for minimized objectives. None if today's configuration wins or is excluded.
         is_within_noise: whether the interval of `gain` contains 0.
-        optimism: what the best epoch of a fresh run flatters it by, compared with the epoch that the search chose.
-        spread: standard deviation from run to run; None where no finalist has two runs.
-        difference: standard deviation, from part to part of the choosing stage, of what a finalist is better by than
-            today's configuration; None where there are no two parts to compare.
-        validation_share: of the development rows, those that a part was scored on.
+        optimism: mean difference between a re-training's best epoch and the epoch that the search chose.
+        spread: standard deviation between runs; None if no finalist has two runs.
+        difference: standard deviation, between parts of the choosing stage, of a finalist's gain over today's
+            configuration; None without two parts to compare.
+        validation_share: fraction of the development rows that a part was scored on.
     """
 
     finalists: tuple[Finalist, ...]
@@ -107,7 +107,7 @@ class FinalChoice:
 
     @property
     def recommendation(self) -> Recommendation:
-        """What to do; "unknown" where the runs cannot say."""
+        """What to do; "unknown" if the runs cannot show it."""
         if self.winner == TODAY:
             return "keep today's"
         if self.gain is None:
@@ -118,7 +118,7 @@ class FinalChoice:
 
 
 def plan_runs(trials: Sequence[Trial], objective: Objective, k: int, runs: int) -> list[PlannedRun]:
-    """The runs of the choosing stage: `runs` of each of the best `k` trials and of trial 0; none for `k` = 0."""
+    """The runs of the choosing stage: `runs` for each of the best `k` trials and for trial 0; none for `k` = 0."""
     numbers = _candidates(trials, objective, k)
     return [PlannedRun(number, repeat, CHOOSING) for repeat in range(runs) for number in numbers]
 
@@ -126,7 +126,7 @@ def plan_runs(trials: Sequence[Trial], objective: Objective, k: int, runs: int) 
 def plan_confirmation(
     trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
 ) -> list[PlannedRun]:
-    """The runs of the confirming stage: of the winner, and of trial 0 unless it is out. None without a winner."""
+    """The runs of the confirming stage, for the winner and for trial 0 unless excluded; empty without a winner."""
     choice = choose(trials, objective, training, fresh)
     if choice.winner is None:
         return []
@@ -138,9 +138,9 @@ def plan_confirmation(
 def missing_runs(
     trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
 ) -> list[PlannedRun]:
-    """What is to be trained next, given the recorded runs: the rest of a stage; none when all is known.
+    """The runs to train next, given the recorded ones: the rest of a stage, or none when all are complete.
 
-    A finalist with a failed run is out: its other runs are not trained.
+    A finalist with a failed run is excluded, and its other runs are not trained.
     """
     known, failed = {run.planned for run in fresh}, _failures(fresh)
     stages: tuple[Callable[[], list[PlannedRun]], ...] = (
@@ -157,10 +157,10 @@ def missing_runs(
 def choose(
     trials: Sequence[Trial], objective: Objective, training: FreshTraining, fresh: Sequence[FreshRun]
 ) -> FinalChoice:
-    """The winner by its bound in the choosing stage, and what the confirming stage says of it.
+    """The winner by its bound in the choosing stage, with its estimate from the confirming stage.
 
-    The bound is the pessimistic end of the two-sided 95 % interval, so that what is shown and what decides agree; of
-    equals the earlier trial wins. Nobody wins before the runs of this stage are all there.
+    The bound is the pessimistic end of the two-sided 95 % interval, which is also the interval shown; of equal ones the
+    earliest trial wins. There is no winner before all runs of this stage are complete.
     """
     candidates = _candidates(trials, objective, training.finalists)
     ordered = sorted(fresh, key=lambda run: (run.trial, run.stage, run.repeat))  # sums of floats depend on the order
@@ -192,7 +192,7 @@ def choose(
 
 
 def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[int]:
-    """By number: the best `k` besides today's configuration, and that where it was scored, also when it was pruned."""
+    """Numbers of the best `k` trials, and of today's configuration if it has a score (even if it was pruned)."""
     if k == 0:
         return []
     today = [t for t in trials if t.number == TODAY and t.score is not None and math.isfinite(t.score)]
@@ -202,11 +202,11 @@ def _candidates(trials: Sequence[Trial], objective: Objective, k: int) -> list[i
 
 def _failures(fresh: Sequence[FreshRun]) -> dict[int, str]:
     """Reasons by trial."""
-    return {run.trial: run.reason or "a fresh run has no score" for run in fresh if run.score is None}
+    return {run.trial: run.reason or "a re-training has no score" for run in fresh if run.score is None}
 
 
 def _scores(fresh: Sequence[FreshRun], number: int, stage: str) -> tuple[float, ...]:
-    """In the order of `fresh`; failed runs left out."""
+    """In the order of `fresh`, without failed runs."""
     return tuple(r.score for r in fresh if (r.trial, r.stage) == (number, stage) and r.score is not None)
 
 
@@ -216,7 +216,7 @@ def _parts(fresh: Sequence[FreshRun], number: int, stage: str) -> tuple[float, .
 
 
 def _variances(fresh: Sequence[FreshRun], numbers: Sequence[int]) -> dict[int, float]:
-    """Of the parts of the choosing stage, by trial; without those that have one part only."""
+    """Variances of the parts of the choosing stage, by trial; without trials that have a single part."""
     found = {number: variance_of(_parts(fresh, number, CHOOSING)) for number in numbers}
     return {number: variance for number, variance in found.items() if variance is not None}
 
@@ -272,13 +272,13 @@ def _gain(
 
 
 def _from_today(fresh: Sequence[FreshRun], number: int, stage: str) -> list[float]:
-    """Part by part: trial `number` less today's configuration."""
+    """Part by part: trial `number` minus today's configuration."""
     paired: list[float] = np.subtract(_parts(fresh, number, stage), _parts(fresh, TODAY, stage)).tolist()
     return paired
 
 
 def _variances_from_today(fresh: Sequence[FreshRun], finalists: Sequence[Finalist]) -> list[float]:
-    """Of these differences in the choosing stage, one for each finalist; none where today's configuration is out."""
+    """Variances of these differences in the choosing stage, one per finalist; none if today's is excluded."""
     if not any(f.trial == TODAY and not f.reason for f in finalists):
         return []
     others = [f.trial for f in finalists if f.trial != TODAY and not f.reason]

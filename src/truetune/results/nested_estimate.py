@@ -1,4 +1,4 @@
-"""What a nested evaluation says: how good a search's winner is on groups that the whole search has not seen."""
+"""The result of a nested evaluation: how good a search's winner is on groups that the search has not seen."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from truetune.system.files import write_atomically
 
 @dataclass(frozen=True)
 class OuterFold:
-    """One outer fold: a whole search without its rows, whose winner was then measured on them.
+    """One outer fold: a search without the fold's rows, and its winner measured on these rows.
 
     Attributes:
         name: "1 of 5", or the group that is left out.
         hyperparameters, epochs: of that search's winner.
-        n_test: rows that it was measured on.
-        score: the objective's metric on them, all trainings together.
-        states: what the metrics counted on them, one element a training.
+        n_test: number of rows that it was measured on.
+        score: the objective's metric on these rows, over all trainings.
+        states: the metrics' counts on these rows, one element per training.
     """
 
     name: str
@@ -44,7 +44,7 @@ class NestedEstimate:
 
     Attributes:
         score: the objective's metric on the rows of all outer folds together, with its interval.
-        metrics: every metric of the model, likewise.
+        metrics: every metric of the model on the same rows.
         folds: the outer folds.
     """
 
@@ -56,23 +56,23 @@ class NestedEstimate:
 def nested_estimate(
     folds: Sequence[OuterFold], metrics: Mapping[str, float], name: str, ratio: float
 ) -> NestedEstimate:
-    """The estimate of `folds`.
+    """The estimate from `folds`.
 
-    The interval is that of corrected k-fold cross-validation (see `fresh_statistics`): the folds' scores spread, and
-    their training rows overlap.
+    The interval is that of corrected k-fold cross-validation (see `statistics.intervals`), because the folds' training
+    rows overlap.
 
     Args:
-        folds: all of them.
+        folds: all outer folds.
         metrics: of the rows of all folds together.
-        name: of the metric that decides.
-        ratio: test rows for each training row of an outer fold.
+        name: the objective's metric.
+        ratio: test rows divided by training rows of an outer fold.
     """
     score = estimate([metrics[name]], [], ratio, [fold.score for fold in folds])
     return NestedEstimate(score, metrics, tuple(folds))
 
 
 def write_fold(path: Path, fold: OuterFold, key: str) -> None:
-    """Keep a fold that was measured; `key` says of what. Raises StorageError."""
+    """Write a measured fold; `key` identifies what was measured. Raises StorageError."""
     content: dict[str, Any] = {**vars(fold), "key": key}
     content["states"] = [[variable.tolist() for variable in state] for state in fold.states]
     content["hyperparameters"] = dict(fold.hyperparameters)
@@ -80,7 +80,7 @@ def write_fold(path: Path, fold: OuterFold, key: str) -> None:
 
 
 def read_fold(path: Path, key: str) -> OuterFold | None:
-    """The fold that was kept; None where there is none, or it is of something else.
+    """The fold in the file; None if there is no file or its key differs.
 
     Raises:
         StudyError: the file is damaged.
@@ -90,11 +90,12 @@ def read_fold(path: Path, key: str) -> OuterFold | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("checksum") != checksum(content):
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
         found = content.pop("key")
         content["states"] = tuple([np.asarray(variable) for variable in state] for state in content["states"])
         return OuterFold(**content) if found == key else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudyError(
-            f"{path} cannot be read ({error}). Remove it: its outer fold is then measured again; nothing else is lost."
+            f"{path} cannot be read ({error}). Expected a measured outer fold. Remove the file; only that fold will be "
+            "measured again."
         ) from error

@@ -1,4 +1,4 @@
-"""Which trial won."""
+"""Ranks the trials of a search."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from truetune.trial import Trial, TrialState
 
 
 def best_trial(trials: Sequence[Trial], objective: Objective) -> Trial | None:
-    """The complete trial with the best finite score, the earlier one of equals; None where there is none."""
+    """The complete trial with the best finite score; of equal ones the earliest. None if there is none."""
     return next(iter(ranked(trials, objective)), None)
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """The complete trials with a finite score, best first, the earlier one of equals first."""
+    """The complete trials with a finite score, best first; equal ones in the order of their numbers."""
     sign = -1.0 if objective.direction == "max" else 1.0
     scored = [
         (sign * t.score, t.number, t)
@@ -28,7 +28,7 @@ def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 
 
 def best_configurations(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
-    """The best `count` of `ranked` that differ in their values: Hyperband trains one several times, ever longer."""
+    """The best `count` of `ranked` with different values: Hyperband trains one configuration several times."""
     distinct: dict[frozenset[tuple[str, Value]], Trial] = {}
     for trial in ranked(trials, objective):
         distinct.setdefault(frozenset(trial.values.items()), trial)
@@ -36,6 +36,6 @@ def best_configurations(trials: Sequence[Trial], objective: Objective, count: in
 
 
 def count_states(trials: Sequence[Trial]) -> dict[str, int]:
-    """How many trials are in each state, every state named."""
+    """The number of trials in each state; states without trials have 0."""
     found = Counter(trial.state for trial in trials)
     return {state.value: found[state] for state in TrialState}

@@ -1,9 +1,10 @@
-"""How far a difference would move with other seeds and other test subjects: a crossed bootstrap.
+"""How much a difference would vary with other seeds and other test subjects: a crossed bootstrap.
 
-Every training is measured on every cluster of test rows, so seeds and clusters are two crossed samples. Each draw takes
-as many seeds and, independently, as many clusters as there are, with replacement, and measures again (Owen, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007). For two crossed factors no bootstrap is exact; this
-one errs on the side of a larger variance (McCullagh, "Resampling and exchangeable arrays", Bernoulli 6(2), 2000).
+Every training is measured on every cluster of test rows, so seeds and clusters are two crossed samples. Each draw
+samples as many seeds and, independently, as many clusters as there are, with replacement, and recomputes the difference
+(Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007). No bootstrap is exact for two crossed
+factors; this one errs towards a larger variance (McCullagh, "Resampling and exchangeable arrays", Bernoulli 6(2),
+2000).
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class Resampled:
-    """Scores of every training on drawn test clusters.
+    """Scores of every training on resampled test clusters.
 
     Attributes:
-        before, after: shape (n_seeds, n_draws); row i of both from the same seed, column j of both and of all seeds
-            on the same clusters.
-        n_clusters: test clusters in all, and in each draw.
-        by: what a cluster is, as `Clusters.by`.
-        seed: of the draws of seeds.
+        before, after: shape (n_seeds, n_draws); row i of both is from the same seed, column j of both is on the same
+            clusters for all seeds.
+        n_clusters: number of test clusters, in total and in each draw.
+        by: kind of the clusters, as `Clusters.by`.
+        seed: for resampling the seeds.
     """
 
     before: Array
@@ -38,12 +39,12 @@ class Resampled:
 
 
 def cluster_counts(n_clusters: int, seed: int, n_draws: int = DRAWS) -> Array:
-    """How often each cluster is in each draw, shape (n_draws, n_clusters); the rows add up to `n_clusters`."""
+    """How often each cluster occurs in each draw, shape (n_draws, n_clusters); each row sums to `n_clusters`."""
     return _counts(n_clusters, n_draws, np.random.default_rng([seed, 0]))
 
 
 def crossed_draws(resampled: Resampled) -> Array:
-    """The mean change over drawn seeds on drawn clusters, "after" less "before", shape (n_draws,)."""
+    """The mean of "after" minus "before" over resampled seeds and clusters, shape (n_draws,)."""
     changes = resampled.after - resampled.before
     n_seeds, n_draws = changes.shape
     counts = _counts(n_seeds, n_draws, np.random.default_rng([resampled.seed, 1]))
@@ -53,9 +54,9 @@ def crossed_draws(resampled: Resampled) -> Array:
 def half_width(resampled: Resampled, confidence: float) -> float:
     """Half the interval of the mean change: t · SE · sqrt(n / (n - 1)), n the smaller of seeds and clusters.
 
-    A bootstrap of n values divides by n where n - 1 is right, which the root repairs (Hesterberg, "What Teachers
-    Should Know About the Bootstrap", The American Statistician 69(4), 2015); with few clusters t with n - 1 degrees of
-    freedom stands for the normal distribution (Cameron, Gelbach & Miller, "Bootstrap-Based Improvements for Inference
+    A bootstrap of n values divides by n instead of n - 1, which the root corrects (Hesterberg, "What Teachers Should
+    Know About the Bootstrap", The American Statistician 69(4), 2015). With few clusters, t with n - 1 degrees of
+    freedom replaces the normal distribution (Cameron, Gelbach & Miller, "Bootstrap-Based Improvements for Inference
     with Clustered Errors", Review of Economics and Statistics 90(3), 2008).
     """
     from scipy import stats

@@ -1,14 +1,14 @@
 """Intervals of the mean of a few runs on overlapping random splits.
 
-Runs on random splits of the same rows share rows, so their mean is less certain than its number of runs suggests. The
+Runs on random splits of the same rows share rows, so their mean is less certain than the number of runs suggests. The
 corrected resampled variance adds the ratio of validation to training rows: C. Nadeau and Y. Bengio, "Inference for the
-Generalization Error", Machine Learning 52 (2003), 239-281. Where a run has several folds, it is the folds that are the
-splits, since the runs validate on all rows each time: R. R. Bouckaert and E. Frank, "Evaluating the Replicability of
-Significance Tests for Comparing Learning Algorithms", PAKDD 2004 (the corrected repeated k-fold test).
+Generalization Error", Machine Learning 52 (2003), 239-281. If a run has several folds, the folds are the splits, since
+each run validates on all rows: R. R. Bouckaert and E. Frank, "Evaluating the Replicability of Significance Tests for
+Comparing Learning Algorithms", PAKDD 2004 (the corrected repeated k-fold test).
 
 The variance of one candidate's few runs is itself uncertain, and a bound built on it would reward runs that are equal
-by luck. It is moderated by the variances of others, as in G. K. Smyth, "Linear Models and Empirical Bayes Methods for
-Assessing Differential Expression in Microarray Experiments", Statistical Applications in Genetics and Molecular
+by luck. So it is moderated by the variances of others, as in G. K. Smyth, "Linear Models and Empirical Bayes Methods
+for Assessing Differential Expression in Microarray Experiments", Statistical Applications in Genetics and Molecular
 Biology 3 (2004), article 3.
 """
 
@@ -24,15 +24,15 @@ CONFIDENCE = 0.95
 """Two-sided."""
 
 MOST_PRIOR_FREEDOM = 8
-"""Degrees of freedom that the others' variances count for at most, because candidates do differ in their spread."""
+"""Most degrees of freedom given to the others' variances, because candidates do differ in their spread."""
 
 ROUNDING = 1e-12
-"""Scores that spread less than this, relative to their size, are equal but for floating-point rounding."""
+"""Scores that spread less than this, relative to their size, are equal up to floating-point rounding."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its interval at `CONFIDENCE`; `low` and `high` are None where no spread can be estimated."""
+    """A mean with its interval at `CONFIDENCE`; `low` and `high` are None if no spread can be estimated."""
 
     mean: float
     low: float | None
@@ -41,7 +41,7 @@ class Estimate:
 
     @property
     def contains_zero(self) -> bool:
-        """Whether 0 is in the interval; False without one."""
+        """Whether 0 is in the interval; False without an interval."""
         return self.low is not None and self.high is not None and self.low <= 0 <= self.high
 
 
@@ -57,9 +57,9 @@ def estimate(
 
     Args:
         scores: of one candidate's runs, at least one.
-        others: variances of as many parts of other candidates; they moderate the candidate's own.
-        validation_ratio: validation rows for each training row of a split.
-        parts: the scores of all folds of the runs, whose spread counts; None takes `scores`.
+        others: variances of other candidates, each of as many parts; they moderate the candidate's own.
+        validation_ratio: validation rows divided by training rows of a split.
+        parts: the scores of all folds of the runs, from which the spread is estimated; None means `scores`.
     """
     from scipy import stats
 

@@ -1,4 +1,4 @@
-"""A permutation test of paired differences: were the signs a matter of chance?"""
+"""A permutation test of paired differences: could their signs be chance?"""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import numpy as np
 from truetune.data.dataset import Array
 
 MOST_EXACT = 14
-"""Pairs up to which all 2^n flips are tried."""
+"""Up to this many pairs, all 2^n sign flips are tried."""
 
 RANDOM_FLIPS = 10_000
 
 ROUNDING = 1e-12
-"""Means of flipped differences that differ by less, relative to the differences, are equal."""
+"""Means of flipped differences that differ by less than this, relative to the differences, are equal."""
 
 
 def sign_flip_p_value(differences: Array, seed: int = 0) -> float:
-    """Two-sided p of the mean of `differences`, shape (n,).
+    """Two-sided p-value of the mean of `differences`, shape (n,).
 
-    Where "before" and "after" are exchangeable within a pair, the sign of each difference is a coin's. The p-value is
-    the share of all 2^n flips whose mean is at least as far from 0 (Fisher, "The Design of Experiments", 1935); it
-    cannot be smaller than 2 / 2^n. For more than 14 pairs it is estimated from 10 000 random flips, the observed one
-    counted in (Phipson & Smyth, "Permutation P-values Should Never Be Zero", 2010).
+    If "before" and "after" are exchangeable within a pair, the sign of each difference is a coin flip. The p-value is
+    the fraction of all 2^n sign flips whose mean is at least as far from 0 (Fisher, "The Design of Experiments", 1935);
+    it cannot be smaller than 2 / 2^n. For more than 14 pairs it is estimated from 10 000 random flips, including the
+    observed one (Phipson & Smyth, "Permutation P-values Should Never Be Zero", 2010).
     """
     n = len(differences)
     if n <= MOST_EXACT:

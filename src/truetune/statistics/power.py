@@ -1,23 +1,23 @@
-"""The smallest improvement that a verification can see, said before anything is trained.
+"""The smallest improvement that a verification can detect, computed before anything is trained.
 
 The mean difference d of n_seeds pairs on the test part has the variance
 
     2 · spread² / n_seeds  +  2 · score · (1 - score) / n_effective
 
-The first part is the run-to-run spread of a score, twice for two sides. The second is the binomial chance of which rows
-are tested, for metrics between 0 and 1, as if "before" and "after" erred on unrelated rows; they share some of their
-errors, so it is an upper bound. Rows of one subject are alike: n_effective = n_test / (1 + (m - 1) · ICC) for m rows a
-subject (Kish, "Survey Sampling", 1965).
+The first term is the run-to-run spread of a score, twice for two sides. The second is the binomial variance from the
+choice of test rows, for metrics between 0 and 1, as if "before" and "after" erred on unrelated rows; they share some of
+their errors, so it is an upper bound. Rows of one subject are alike: n_effective = n_test / (1 + (m - 1) · ICC) for m
+rows per subject (Kish, "Survey Sampling", 1965).
 
-The fresh runs of a search know better. There today's configuration and the finalists were trained on the same seeds and
-splits; the variance v of their differences, each on n_measured rows, holds what seeds and rows bring together, and so
-bounds each of them:
+The re-trainings of a search give better bounds. Today's configuration and the finalists were trained on the same seeds
+and splits. The variance v of their differences, each on n_measured rows, contains the contributions of seeds and rows
+together, and so bounds each of them:
 
     v / n_seeds  +  v · n_measured / n_test
 
-Of the two first parts the smaller is taken, and of the two second ones. A two-sided test at 5 % finds a true difference
-of (t_.975 + t_.80) · SE in 80 % of cases (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988), with
-the degrees of freedom and the small-sample factor of the interval (`results.bootstrap`).
+For each of the two terms the smaller bound is used. A two-sided test at 5 % finds a true difference of
+(t_.975 + t_.80) · SE in 80 % of cases (Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988), with
+the degrees of freedom and the small-sample factor of the interval (`statistics.bootstrap`).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from truetune.statistics.permutation import MOST_EXACT
 POWER, SIGNIFICANCE = 0.80, 0.05
 
 ASSUMED_SPREAD = 0.02
-"""Run-to-run standard deviation of a metric between 0 and 1, where nothing is known of it."""
+"""Run-to-run standard deviation of a metric between 0 and 1, if it is unknown."""
 
 ASSUMED_SCORE = 0.5
-"""Of a metric between 0 and 1: the largest variance."""
+"""Of a metric between 0 and 1: the score with the largest variance."""
 
 ASSUMED_CORRELATION = 0.05
-"""Of two rows of one subject, in being right or wrong."""
+"""Correlation between two rows of one subject in being right or wrong."""
 
 SHARES = ("accuracy", "acc", "uar", "auc", "precision", "recall", "f1", "f1_score", "jaccard", "dice")
 """Metrics between 0 and 1, by the end of their names."""
@@ -45,17 +45,17 @@ SHARES = ("accuracy", "acc", "uar", "auc", "precision", "recall", "f1", "f1_scor
 
 @dataclass(frozen=True)
 class Design:
-    """What is known of a verification before it trains.
+    """What is known about a verification before it trains.
 
     Attributes:
-        metric: name of what decides, without `val_`.
+        metric: name of the objective's metric, without `val_`.
         n_seeds: pairs of trainings.
         n_test: test rows.
-        n_subjects: test subjects; None where rows stand alone.
-        score: about what the metric will be; None where it is unknown.
-        spread: standard deviation of the metric from training to training; None where it is unknown.
-        difference: standard deviation of the difference of two configurations from one part to the next, each with a
-            seed of its own; None where it is unknown.
+        n_subjects: test subjects; None for independent rows.
+        score: expected value of the metric; None if unknown.
+        spread: standard deviation of the metric between trainings; None if unknown.
+        difference: standard deviation of the difference of two configurations between parts, each part with its own
+            seed; None if unknown.
         n_measured: rows that each such difference was measured on.
     """
 
@@ -70,7 +70,7 @@ class Design:
 
     @property
     def is_share(self) -> bool:
-        """Whether the metric lies between 0 and 1, so that the chance in the test rows can be foreseen."""
+        """Whether the metric lies between 0 and 1, so that the variance from the test rows can be bounded."""
         return self.metric.casefold().endswith(SHARES)
 
     @property
@@ -79,13 +79,13 @@ class Design:
 
 
 def standard_error(design: Design) -> float | None:
-    """Of the mean difference; None where nothing is known of a metric without bounds."""
+    """Of the mean difference; None for a metric without bounds about which nothing is known."""
     seeds, rows = _by_seeds(design), _by_rows(design)
     return None if seeds is None else math.sqrt(seeds / design.n_seeds + rows)
 
 
 def _by_seeds(design: Design) -> float | None:
-    """Variance of the difference of one pair that its seed brings."""
+    """Variance of one pair's difference that comes from the seed."""
     known = [] if design.spread is None else [2 * design.spread**2]
     known += [] if design.difference is None else [design.difference**2]
     if not known and design.is_share:
@@ -94,7 +94,7 @@ def _by_seeds(design: Design) -> float | None:
 
 
 def _by_rows(design: Design) -> float:
-    """Variance of the mean difference that the choice of test rows brings, as far as it is known."""
+    """Variance of the mean difference that comes from the choice of test rows, as far as it is known."""
     known = [] if design.difference is None else [design.difference**2 * design.n_measured / design.n_test]
     if design.is_share:
         score = ASSUMED_SCORE if design.score is None else min(max(design.score, 0.0), 1.0)
@@ -103,7 +103,7 @@ def _by_rows(design: Design) -> float:
 
 
 def effective_rows(design: Design) -> float:
-    """As many independent rows would tell as much."""
+    """The number of independent rows that would be as informative."""
     if design.n_subjects is None:
         return design.n_test
     a_subject = design.n_test / design.n_subjects
@@ -111,9 +111,9 @@ def effective_rows(design: Design) -> float:
 
 
 def smallest_detectable(design: Design) -> float | None:
-    """The true difference that is found with 80 % power; None where it cannot be foreseen.
+    """The true difference that is detected with 80 % power; None if it cannot be computed.
 
-    Infinite with one test cluster or one seed, and with so few seeds that no p can be below 5 %.
+    Infinite with one test cluster or one seed, and with so few seeds that p cannot fall below 5 %.
     """
     from scipy import stats
 
@@ -127,17 +127,17 @@ def smallest_detectable(design: Design) -> float | None:
 
 
 def smallest_p_value(n_seeds: int) -> float:
-    """Of the permutation test: two of all flips are as far as the farthest."""
+    """The smallest p-value of the permutation test: two of all sign flips give the most extreme mean."""
     return 2.0 / 2.0 ** min(n_seeds, MOST_EXACT)
 
 
 def foresee(design: Design) -> str:
-    """What this verification can find, and what more seeds or subjects would buy, for a person."""
+    """Describe what this verification can detect, and what more seeds or subjects would change."""
     lines = []
     if smallest_p_value(design.n_seeds) >= SIGNIFICANCE:
         lines.append(
-            f"With {design.n_seeds} seeds no p can be below {smallest_p_value(design.n_seeds):g}, so the verdict will "
-            "be 'no evidence of improvement' whatever happens. The least that can find one are 6 seeds."
+            f"With {design.n_seeds} seeds p cannot fall below {smallest_p_value(design.n_seeds):g}, so the verdict "
+            "will be 'no evidence of improvement' in any case. Use at least 6 seeds."
         )
         design = replace(design, n_seeds=6)
     found = smallest_detectable(design)
@@ -145,8 +145,8 @@ def foresee(design: Design) -> str:
         return "\n".join([*lines, _unknown(design)])
     more = "; ".join(f"{n} seeds: {_about(replace(design, n_seeds=n))}" for n in _more(design.n_seeds))
     lines.append(
-        f"With {design.n_seeds} seeds and {_tested(design)} this can detect a difference of about {found:.2g} in "
-        f"{design.metric} (80 % power). {more}.{_advice(design)}"
+        f"With {design.n_seeds} seeds and {_tested(design)}, this verification can detect a difference of about "
+        f"{found:.2g} in {design.metric} (80 % power). {more}.{_advice(design)}"
     )
     return "\n".join([*lines, _assumed(design)])
 
@@ -164,7 +164,7 @@ def _tested(design: Design) -> str:
 
 
 def _advice(design: Design) -> str:
-    """Which of twice the seeds or twice the test part would help more."""
+    """Whether doubling the test part would help more than doubling the seeds."""
     if not design.is_share:
         return ""
     n_subjects = None if design.n_subjects is None else 2 * design.n_subjects
@@ -178,25 +178,25 @@ def _advice(design: Design) -> str:
 def _assumed(design: Design) -> str:
     if design.difference is not None:
         return (
-            "Assumed: the difference varies as that of the finalists from today's config did, by "
-            f"{design.difference:.2g} from one part of {design.n_measured} validation rows to the next."
+            "Assumed: the difference varies like that between the finalists and today's config, with a standard "
+            f"deviation of {design.difference:.2g} between parts of {design.n_measured} validation rows."
         )
-    said = []
+    assumed = []
     if design.spread is None:
-        said.append(f"a score varies by {ASSUMED_SPREAD:g} from training to training")
+        assumed.append(f"scores vary by {ASSUMED_SPREAD:g} between trainings")
     if design.is_share and design.score is None:
-        said.append(f"a score of {ASSUMED_SCORE:g}")
+        assumed.append(f"a score of {ASSUMED_SCORE:g}")
     if design.is_share and design.n_subjects is not None:
-        said.append(f"a correlation of {ASSUMED_CORRELATION:g} between rows of one subject")
+        assumed.append(f"a correlation of {ASSUMED_CORRELATION:g} between rows of one subject")
     if design.is_share:
-        said.append("before and after err on unrelated rows (the worst case)")
+        assumed.append("before and after err on unrelated rows (the worst case)")
     else:
-        said.append(f"no chance in which rows were sealed, as {design.metric} has no bounds")
-    return f"Assumed: {'; '.join(said)}."
+        assumed.append(f"no variance from the choice of sealed rows, because {design.metric} has no bounds")
+    return f"Assumed: {'; '.join(assumed)}."
 
 
 def _unknown(design: Design) -> str:
     return (
-        f"What difference in {design.metric} this can detect cannot be said beforehand: it has no bounds, and its "
-        "spread from training to training is unknown. More seeds narrow the interval with their square root."
+        f"The smallest detectable difference in {design.metric} is unknown: the metric has no bounds, and its spread "
+        "between trainings has not been measured. The interval narrows with the square root of the number of seeds."
     )

@@ -16,24 +16,24 @@ from truetune.statistics.permutation import sign_flip_p_value
 Outcome = Literal["improved", "no evidence of improvement", "worse"]
 
 ROUNDING = 1e-12
-"""Differences that spread less than this, relative to their size, are equal but for floating-point rounding."""
+"""Differences that spread less than this, relative to their size, are equal up to floating-point rounding."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a paired comparison found.
+    """The result of a paired comparison.
 
     Attributes:
         before_mean, after_mean: means of the scores, in the metric's own direction.
-        difference: mean improvement: positive is better, for metrics to minimise too.
+        difference: mean improvement; positive is better, also for minimized metrics.
         low, high: the interval of `difference` at `confidence`.
-        p_value: two-sided; of a permutation test where clusters were drawn, else of the t test (None where all
+        p_value: two-sided; of a permutation test if clusters were resampled, else of the t test (None if all
             differences are equal, since no spread can be estimated from them).
-        outcome: "improved" when the whole interval lies above 0 and p is small enough for `confidence`, "worse" when
-            it lies below.
+        outcome: "improved" if the whole interval lies above 0 and p is small enough for `confidence`, "worse" if it
+            lies below.
         n: number of pairs.
-        n_clusters: test clusters that the interval covers the chance of; None where it covers the seeds' alone.
-        by: what a cluster is, as `Clusters.by`.
+        n_clusters: test clusters whose variation the interval covers; None if it covers the seeds' alone.
+        by: kind of the clusters, as `Clusters.by`.
     """
 
     before_mean: float
@@ -60,7 +60,7 @@ class Verdict:
         ]
         if self.low == self.high:
             lines.append(
-                "All pairs differ by the same amount: an interval without width, which says nothing of chance."
+                "All pairs differ by the same amount, so the interval has no width and does not measure chance."
             )
         return "\n".join(lines)
 
@@ -78,21 +78,22 @@ def compare(
 ) -> Verdict:
     """The mean improvement with its interval, and whether it is more than chance.
 
-    Pairing removes what both members of a pair share (seed, data). With `resampled` the interval covers the chance in
-    training and in which test clusters there are, by a crossed bootstrap, and p is that of a permutation test over the
-    seeds. That test asks whether the trainings differ on these test rows and knows nothing of others; the interval
-    does. So a verdict needs both. Without `resampled`, interval and p are Student's of the paired scores, which cover
-    the chance in training alone: all pairs share the test rows.
+    Pairing removes what both members of a pair share (seed, data).
+
+    With `resampled`, the interval covers the variation of training and of test clusters, by a crossed bootstrap, and p
+    comes from a permutation test over the seeds. That test asks whether the trainings differ on these test rows; the
+    interval also covers other test rows. A verdict needs both. Without `resampled`, interval and p come from Student's
+    t of the paired scores, which covers the variation of training only, because all pairs share the test rows.
 
     Args:
         before, after: scores, element i of both from the same seed.
         direction: whether a higher ("max") or a lower ("min") score is better.
-        confidence: of the interval, between 0 and 1. With 0.95 a change that does nothing is called "improved" in
-            at most about 2.5 % of comparisons.
-        resampled: scores on drawn test clusters, at least 2 of them; rows as in `before` and `after`.
+        confidence: of the interval, between 0 and 1. With 0.95, a change without effect is called "improved" in at
+            most about 2.5 % of comparisons.
+        resampled: scores on resampled test clusters, at least 2 of them; rows as in `before` and `after`.
 
     Raises:
-        InputError: fewer than two pairs, lengths that differ, or a score that is not finite.
+        InputError: fewer than two pairs, different lengths, or a score that is not finite.
     """
     _check(before, after, direction, confidence)
     first, second = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
@@ -122,7 +123,7 @@ TestedMean = tuple[float, float, float, float | None]
 
 
 def _student(differences: np.ndarray, confidence: float) -> TestedMean:
-    """The interval is the point where all differences are equal."""
+    """If all differences are equal, the interval is a point."""
     from scipy import stats
 
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
@@ -153,17 +154,17 @@ def _check_resampled(resampled: Resampled, n_pairs: int) -> None:
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][0] != n_pairs or resampled.n_clusters < 2:
         raise InputError(
             f"Resampled scores of shapes {shapes[0]} and {shapes[1]} over {resampled.n_clusters} clusters were given. "
-            f"Expected two of shape ({n_pairs}, draws), and at least 2 clusters."
+            f"Expected two arrays of shape ({n_pairs}, draws), and at least 2 clusters."
         )
 
 
 def _check(before: Sequence[float], after: Sequence[float], direction: str, confidence: float) -> None:
     if len(before) != len(after):
         raise InputError(
-            f"{len(before)} scores before and {len(after)} after were given. Expected pairs: one of each per seed."
+            f"{len(before)} scores before and {len(after)} after were given. Expected one of each per seed."
         )
     if len(before) < 2:
-        raise InputError(f"{len(before)} pairs were given. Expected at least 2 (better 5): an interval needs them.")
+        raise InputError(f"{len(before)} pairs were given. Expected at least 2, better 5, to estimate an interval.")
     for name, scores in (("before", before), ("after", after)):
         if not np.isfinite(np.asarray(scores, dtype=float)).all():
             raise InputError(
