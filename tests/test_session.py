@@ -73,9 +73,9 @@ def test_a_fold_without_a_class_is_said(tmp_path):
     lines = prepared(
         Dataset(rng.normal(size=(100, 4)), labels, groups, parts=parts), tmp_path, protocol="leave-one-group-out"
     )
-    assert lines[1] == "Fold 3 has no row of class 1 to validate on."
+    assert lines[1] == "Fold 3 lacks rows of class 1 to validate on."
     (again,) = lines[2:]
-    assert again.startswith("Finalists are trained again on fresh seeds and on the same split")
+    assert again.startswith("The re-evaluation uses new seeds but the same split")
 
 
 class Remembers:
@@ -95,7 +95,7 @@ def test_preprocessing_that_holds_sealed_rows_is_refused(blobs, tmp_path):
     parts = np.repeat(["test", "train"], [48, 112])
     task = task_of(replace(blobs, parts=parts), lambda: Remembers(blobs.X[:48]))
     with (
-        pytest.raises(DataError, match=r" holds 48 of 48 sealed rows that were looked for \(in rows\)"),
+        pytest.raises(DataError, match=r" holds 48 of the 48 sealed rows searched for \(in rows\)"),
         opened(task, SearchOptions(directory=tmp_path), Notes()) as session,
     ):
         session.prepare_data()
@@ -117,7 +117,7 @@ class ScalesWhatItIsGiven:
 def test_preprocessing_that_peeks_ends_a_search_before_the_first_trial(blobs, tmp_path, workers):
     options = SearchOptions(directory=tmp_path, workers=workers, max_trials=1)
     with (
-        pytest.raises(DataError, match=r"ScalesWhatItIsGiven gives other values for 3 rows alone"),
+        pytest.raises(DataError, match=r"ScalesWhatItIsGiven returns different values for 3 rows alone"),
         opened(task_of(blobs, ScalesWhatItIsGiven), options, Notes()) as session,
     ):
         session.search()

@@ -90,7 +90,7 @@ def test_a_search_by_session_says_what_it_mixes_and_the_record_keeps_it(folder):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Task levels: arrays, 96 rows of 24 sessions."
-    assert sum("Splits go by session: rows of one person may be on both sides." in line for line in lines) == 1
+    assert sum("Splits go by session, so rows of one person may be on both sides." in line for line in lines) == 1
     assert "(split by session)" in done.stdout
     assert sealed_by(folder) == "session"
     best = json.loads((folder / "models" / "best_hyperparameters.json").read_text())

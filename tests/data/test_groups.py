@@ -94,7 +94,7 @@ def test_a_column_that_looks_like_a_person_is_refused_with_both_ways_out(changes
 def test_further_columns_are_named_and_recordings_are_called_recordings():
     with pytest.raises(DataError, match=r"'patient' .*The same holds for 'session'"):
         dataset(identities={"session": WHO, "patient": WHO}).check()
-    with pytest.raises(DataError, match=r"'session' .* which recording"):
+    with pytest.raises(DataError, match=r"'session' .* identifies the recording"):
         dataset(identities={"session": WHO}).check()
 
 
@@ -140,7 +140,7 @@ def test_a_column_with_another_value_in_each_row_groups_nothing():
 
 
 def test_groups_and_independence_contradict_each_other():
-    with pytest.raises(DataError, match=r"groups.*independent.*Expected one"):
+    with pytest.raises(DataError, match=r"groups.*independent.*Expected only one"):
         dataset(groups=WHO, rows_are_independent=True).check()
 
 
@@ -184,7 +184,7 @@ def test_grouping_by_a_level_an_identity_or_nothing_known():
     assert data.grouped_by("trial").grouped_by("subject").groups.tolist() == WHO.tolist()
     with pytest.raises(DataError, match=r"no 'sesion' .* one of: device, trial, subject, session"):
         data.grouped_by("sesion")
-    with pytest.raises(DataError, match=r"one of: none\. Pass Dataset\(groups=…\)"):
+    with pytest.raises(DataError, match=r"to group them by\. Pass Dataset\(groups=…\)"):
         dataset().grouped_by("subject")
 
 

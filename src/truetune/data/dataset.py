@@ -1,4 +1,4 @@
-"""Rows with labels, and who each row came from."""
+"""Rows with labels and their groups."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Dataset:
         main_output: the output that decides about stratification; only for a mapping `y`.
         identities: further columns by name, shape (n_samples,), e.g. `trial`, `session`; carried along.
         parts: shape (n_samples,) of "train", "validation", "test" where the user has already split; else None.
-        kind: what these data are, for the screen and the JSON, e.g. "EEG features" or "dummy EEG signals".
-        is_dummy: made up, not measured.
-        levels: ids of each level of `groups`, coarsest first, as `levels.compose` makes them; empty where `groups` was
-            no mapping.
-        rows_are_independent: says that no rows belong together, where a column looks as if some do.
+        kind: description of the data for the screen and the JSON, e.g. "EEG features" or "dummy EEG signals".
+        is_dummy: whether the data are synthetic.
+        levels: ids of each level of `groups`, coarsest first, as `levels.compose` returns them; empty if `groups` was
+            not a mapping.
+        rows_are_independent: declares that no rows belong together although a column looks as if some do.
     """
 
     X: Arrays
@@ -169,8 +169,8 @@ class Dataset:
         known = self._group_columns()
         if name not in known:
             raise DataError(
-                f"The rows have no '{name}' to group them by. Expected one of: {', '.join(known) or 'none'}."
-                + ("" if known else " Pass Dataset(groups=…) or identities with the data.")
+                f"The rows have no '{name}' to group them by. "
+                + (f"Expected one of: {', '.join(known)}." if known else "Pass Dataset(groups=…) or identities.")
             )
         return replace(self, groups=known[name], rows_are_independent=False)
 

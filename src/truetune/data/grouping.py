@@ -1,4 +1,4 @@
-"""What a person says about which rows belong together, for data that are loaded by somebody else."""
+"""The user's declaration of which rows belong together, for data that are loaded elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Grouping:
     """Which rows belong together.
 
     Attributes:
-        groups: the level or column that never crosses a split; None is what the data declare.
+        groups: the level or column that never crosses a split; None means as the data declare.
         rows_are_independent: no rows belong together, whatever the data declare.
 
     Raises:
-        InputError: both were said.
+        InputError: both were given.
     """
 
     groups: str | None = None
@@ -31,7 +31,7 @@ class Grouping:
             )
 
     def of(self, dataset: Dataset) -> Dataset:
-        """The same rows, grouped as was said. Raises DataError where there is no such column."""
+        """The same rows, grouped as declared. Raises DataError if the column does not exist."""
         if self.rows_are_independent:
             return dataset.with_independent_rows()
         return dataset if self.groups is None else dataset.grouped_by(self.groups)

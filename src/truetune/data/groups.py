@@ -1,7 +1,7 @@
-"""Whether it was said which rows belong together, where the data look as if some do.
+"""Checks that groups are declared if the data look as if some rows belong together.
 
-Rows of one person resemble each other. With some of them in training and others in validation, a model that knows the
-person again has a better score than it will have on anybody else (Saeb et al. 2017, The need to approximate the
+Rows of one person resemble each other. With some of them in training and others in validation, a model that recognises
+the person has a better score than it will have on anyone else (Saeb et al. 2017, The need to approximate the
 use-case in clinical machine learning, GigaScience 6(5)).
 """
 
@@ -45,7 +45,7 @@ _PARTS_OF_NAMES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 class Grouped(Protocol):
-    """What a `Dataset` says about who its rows are from."""
+    """The parts of a `Dataset` that describe who its rows are from."""
 
     @property
     def X(self) -> Array | Mapping[str, Array]: ...
@@ -64,32 +64,32 @@ class Grouped(Protocol):
 
 
 def looks_like_person(name: str) -> bool:
-    """Whether a column of that name says who a row is from: `participant_id`, not `subjective_rating`.
+    """Whether a column of that name identifies a person: `participant_id`, not `subjective_rating`.
 
-    The last word counts, before words such as "id": `patient_age` and `n_subjects` say something else.
+    The last word before words such as "id" counts: `patient_age` and `n_subjects` identify nobody.
     """
     return _last_word(name) in PERSONS
 
 
 def looks_like_group(name: str) -> bool:
-    """Whether a column of that name says which person or which recording a row is from."""
+    """Whether a column of that name identifies a person or a recording."""
     return _last_word(name) in PERSONS | RECORDINGS
 
 
 def check_declared(dataset: Grouped) -> None:
-    """Refuse data that look as if rows belong together, where nobody has said so or denied it.
+    """Refuse data that look as if rows belong together but declare neither groups nor independent rows.
 
-    A column with a different value in each row groups nothing, and is let pass.
+    A column with a different value in each row groups nothing and is accepted.
 
     Raises:
-        DataError: no groups, and a column that looks like a person or a recording; or groups, and rows that are said
-            to be independent.
+        DataError: no groups, but a column that looks like a person or a recording; or groups together with
+            `rows_are_independent`.
     """
     if dataset.rows_are_independent:
         if dataset.groups is not None:
             raise DataError(
-                "The data have groups, and their rows are said to be independent. Expected one of them: leave out "
-                "groups=…, or rows_are_independent=True."
+                "The data have both groups and rows_are_independent=True. Expected only one of them; omit groups=… or "
+                "rows_are_independent=True."
             )
         return
     found = [name for name, column in _named(dataset) if looks_like_group(name) and _repeats(column)]
@@ -102,15 +102,16 @@ def _refusal(found: list[str]) -> str:
     what = "person" if looks_like_person(name) else "recording"
     others = f" The same holds for {', '.join(map(repr, found[1:]))}." if found[1:] else ""
     return (
-        f"The column {name!r} looks as if it says which {what} a row is from, and no groups are declared.{others} Rows "
-        f"of one {what} on both sides of a split flatter the score: the model may recognise the {what}. Expected one "
-        f"of two: --groups {name}, in Python Dataset(groups=…), keeps rows together that share a {name}; "
-        f"--rows-are-independent, in Python Dataset(rows_are_independent=True), says that they have nothing in common."
+        f"The column {name!r} looks as if it identifies the {what} of each row, but no groups are declared.{others} "
+        f"With rows of one {what} on both sides of a split, the model may recognise the {what} and the score is too "
+        f"good. Expected a declaration: --groups {name}, in Python Dataset(groups=…), keeps rows with the same {name} "
+        f"together; --rows-are-independent, in Python Dataset(rows_are_independent=True), declares that no "
+        f"rows belong together."
     )
 
 
 def mixing_note(dataset: Grouped, split_by: str | None) -> str | None:
-    """That rows of one person may be on both sides of a split, where the groups are finer than persons; else None.
+    """A note if the groups are finer than persons, so that one person may be on both sides of a split; else None.
 
     Args:
         split_by: the name of what splits go by, as `Dataset.group_name`.
@@ -120,14 +121,14 @@ def mixing_note(dataset: Grouped, split_by: str | None) -> str | None:
     for name, column in coarsest(dataset):
         if _is_spread(column, dataset.groups):
             return (
-                f"Splits go by {split_by}: rows of one {name} may be on both sides. The score is one for new rows of "
-                f"known {name}s, and says less about a new {name}."
+                f"Splits go by {split_by}, so rows of one {name} may be on both sides. The score applies to new rows "
+                f"of known {name}s, not to a new {name}."
             )
     return None
 
 
 def coarsest(dataset: Grouped) -> list[tuple[str, Array]]:
-    """The level, or the columns, that say which person a row is from, by name; none where that is not known."""
+    """The level or the columns that identify the person of each row, by name; empty if unknown."""
     if dataset.levels:
         return list(dataset.levels.items())[:1]
     return [(name, column) for name, column in dataset.identities.items() if looks_like_person(name)]

@@ -63,18 +63,18 @@ def load_development(folder: Path) -> Dataset:
         return _load_all(folder, index)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(
-            f"The training data in {folder} cannot be used ({error}). They are a copy for the workers: run the same "
-            "command again, which writes them anew. Nothing was lost."
+            f"The training data in {folder} cannot be used ({error}). Expected the workers' copy; rerun the same "
+            "command to rewrite it. Nothing was lost."
         ) from error
 
 
 def _index(folder: Path) -> dict[str, Any]:
     index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     if index.pop("checksum") != checksum(index):
-        raise ValueError("the checksum of index.json does not fit")
+        raise ValueError("the checksum of index.json does not match")
     for name, digest in index["sha256"].items():
         if _digest(folder / name) != digest:
-            raise ValueError(f"the checksum of {name} does not fit")
+            raise ValueError(f"the checksum of {name} does not match")
     return index
 
 

@@ -85,7 +85,7 @@ def test_folds_are_refused_exactly_when_a_value_is_on_both_sides(values, seed):
     data = Dataset(np.array(values)[:, None], np.linspace(0, 1, len(values)))
     folds = Protocol("k-fold", 3).folds(data, seed)
     if any(set(data.X[f.train, 0]) & set(data.X[f.validation, 0]) for f in folds):
-        with pytest.raises(DataError, match=r"of the validation part of fold \d of 3 occur"):
+        with pytest.raises(DataError, match=r"of the validation part of fold \d of 3 with the same"):
             check_folds(data, folds)
     else:
         check_folds(data, folds)
@@ -96,7 +96,7 @@ def test_the_users_own_parts_are_no_exception():
     data.X[90] = data.X[7]
     parts = np.repeat(["train", "validation"], [80, 20])
     given = Dataset(data.X, data.y, parts=parts)
-    with pytest.raises(DataError, match=r"^1 row of the validation part occur"):
+    with pytest.raises(DataError, match=r"^1 row of the validation part with the same"):
         check_folds(given, Protocol().folds(given, 0))
 
 
@@ -108,7 +108,7 @@ def test_splits_that_are_drawn_later_are_looked_at_where_rows_are_identical():
     own, apart = drawn[together.index(True)], drawn[together.index(False)]
     check_folds(data, own)
     check_folds(data, own, fresh=[own])
-    with pytest.raises(DataError, match=r"^1 row of the validation part of a fresh split, which will be drawn later,"):
+    with pytest.raises(DataError, match=r"^1 row of the validation part of a split that will be drawn later"):
         check_folds(data, own, fresh=[own, apart])
 
     def never():

@@ -89,7 +89,9 @@ class ScalesWhatItIsGiven(Plain):
 
 
 def test_a_row_that_depends_on_the_rows_beside_it():
-    message = r"ScalesWhatItIsGiven gives other values for 3 rows alone than for the same rows among 400\. .*in `fit`"
+    message = (
+        r"ScalesWhatItIsGiven returns different values for 3 rows alone than for the same rows among 400\. .*in `fit`"
+    )
     with pytest.raises(DataError, match=message):
         check_preprocessing(ScalesWhatItIsGiven, *parts())
 
@@ -111,7 +113,9 @@ class Jitters(Plain):
 
 @pytest.mark.parametrize("make", [LearnsLater, Jitters])
 def test_transforming_that_changes_what_comes_later(make):
-    with pytest.raises(DataError, match=rf"{make.__name__} gives other values for the training rows once it has"):
+    with pytest.raises(
+        DataError, match=rf"{make.__name__} returns different values for the training rows after it has"
+    ):
         check_preprocessing(make, *parts())
 
 
@@ -166,7 +170,7 @@ HOLDING = {
 
 @pytest.mark.parametrize(("make", "where"), HOLDING.values(), ids=HOLDING)
 def test_validation_rows_that_are_held(make, where):
-    with pytest.raises(DataError, match=rf"holds 100 of 100 validation rows that were looked for \(in {where}\)\."):
+    with pytest.raises(DataError, match=rf"holds 100 of the 100 validation rows searched for \(in {where}\)\."):
         check_preprocessing(make, *parts())
 
 
@@ -176,7 +180,7 @@ def test_training_rows_may_be_held():
 
 def test_the_input_is_named():
     data = Dataset({"left": ROWS, "right": ROWS + 1}, LABELS)
-    with pytest.raises(DataError, match=r"ScalesWhatItIsGiven of the input 'left' gives"):
+    with pytest.raises(DataError, match=r"ScalesWhatItIsGiven of the input 'left' returns"):
         check_preprocessing(ScalesWhatItIsGiven, data.take(np.arange(400)), data.take(np.arange(400, 500)))
 
 
@@ -186,5 +190,5 @@ class Drops(Plain):
 
 
 def test_rows_that_get_lost():
-    with pytest.raises(DataError, match=r"Drops makes an array of shape \(399, 6\) from 400 rows\. Expected one"):
+    with pytest.raises(DataError, match=r"Drops returns an array of shape \(399, 6\) for 400 rows\. Expected one"):
         check_preprocessing(Drops, *parts())

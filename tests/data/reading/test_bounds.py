@@ -57,7 +57,7 @@ def test_bombs_are_refused(tmp_path, name):
 @pytest.mark.usefixtures("little_memory")
 def test_what_does_not_fit_into_memory_is_refused(tmp_path, name):
     bomb(tmp_path)
-    with pytest.raises(DataError, match="MiB of data, and 1 MiB of memory are free"):
+    with pytest.raises(DataError, match="MiB of data, but only 1 MiB of memory is free"):
         READS[name](tmp_path / name)
 
 

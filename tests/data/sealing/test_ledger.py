@@ -92,7 +92,7 @@ def test_a_damaged_ledger_keeps_the_test_part_closed(sealed, path, damage):
     open_test(sealed, data(), path, VERIFY)
     file = ledger_path(path)
     file.write_text(damage(file.read_text()))
-    with pytest.raises(StudyError, match=r"ledger of the test part .*backup.*--fresh"):
+    with pytest.raises(StudyError, match=r"ledger of the test part.*backup.*--fresh"):
         open_test(sealed, data(), path, OTHER)
 
 
@@ -103,7 +103,7 @@ def test_a_ledger_that_cannot_be_written_keeps_the_test_part_closed(sealed, path
 
 
 def test_other_data_are_not_opened_by_this_seal(sealed, path):
-    with pytest.raises(StudyError, match="seals other data"):
+    with pytest.raises(StudyError, match="does not belong to these data"):
         open_test(sealed, data(shift=1.0), path, VERIFY)
     assert reads_of(path) == ()
 
@@ -111,7 +111,7 @@ def test_other_data_are_not_opened_by_this_seal(sealed, path):
 def test_a_ledger_that_lost_the_read_is_said(sealed, path):
     opened = open_test(sealed, data(), path, VERIFY)
     ledger_path(path).unlink()
-    with pytest.raises(StudyError, match="does not hold the read"):
+    with pytest.raises(StudyError, match="no longer contains the read"):
         note_outcome(path, opened.read, "improved")
 
 

@@ -55,7 +55,7 @@ def test_rows_that_another_study_has_sealed_are_not_tuned_on(tmp_path):
         seal(own_test, path(tmp_path, "second"), seed=0)
     message = str(refusal.value)
     assert message.startswith("3 of the 30 rows that this search would tune on are test rows of study 'first'")
-    for way_out in ("as they were", "part 'test'", "another --directory"):
+    for way_out in ("exactly the data of that study", "part 'test'", "another --directory"):
         assert way_out in message
     assert not path(tmp_path, "second").exists()
 
@@ -91,7 +91,7 @@ def test_a_test_part_that_would_split_a_group_is_not_taken(tmp_path):
 def test_a_damaged_seal_beside_it_is_not_passed_over(tmp_path):
     seal(data(), path(tmp_path, "first"), seed=0)
     path(tmp_path, "first").write_text("{")
-    with pytest.raises(StudyError, match=r"first.seal\.json cannot be read as a seal"):
+    with pytest.raises(StudyError, match=r"first.seal\.json is not a readable seal"):
         seal(data(), path(tmp_path, "second"), seed=0)
 
 

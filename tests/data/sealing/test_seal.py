@@ -70,7 +70,7 @@ def test_changed_data_are_refused_with_the_way_out(tmp_path, other):
 def test_a_damaged_seal_is_refused(tmp_path, content):
     path = tmp_path / "seal.json"
     path.write_text(content)
-    with pytest.raises(StudyError, match=r"cannot be read as a seal.*backup.*--fresh"):
+    with pytest.raises(StudyError, match=r"is not a readable seal.*backup.*--fresh"):
         seal(data(), path, seed=0)
 
 
@@ -80,7 +80,7 @@ def test_test_rows_that_are_none_of_the_data_are_refused(tmp_path, rows):
     content = {"fingerprint": data().fingerprint(), "by": "row", "seed": 0, "test_rows": rows}
     content["checksum"] = checksum(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(StudyError, match=r"test rows are not some of the 40 rows"):
+    with pytest.raises(StudyError, match=r"test rows are not a proper part of the 40 rows"):
         seal(data(), path, seed=0)
 
 
@@ -91,7 +91,7 @@ def test_a_changed_row_number_is_noticed(tmp_path):
     row = str(sealed.test_rows[0])
     path.write_text(text.replace(f"[{row},", f"[{int(row) + 1},"))
     assert path.read_text() != text
-    with pytest.raises(StudyError, match=r"checksum does not fit"):
+    with pytest.raises(StudyError, match=r"checksum does not match"):
         seal(data(), path, seed=0)
 
 

@@ -170,7 +170,7 @@ def test_a_splitter_that_never_repeats_itself_is_refused():
             order = np.random.default_rng().permutation(len(X))
             yield order[:20], order[20:]
 
-    with pytest.raises(DataError, match=r"Random draws other folds each time\. .* give it a random state"):
+    with pytest.raises(DataError, match=r"Random draws different folds each time\. .* set its random state"):
         Protocol.of(Random()).folds(rows(40), 0)
 
 
@@ -178,9 +178,12 @@ def test_a_splitter_that_never_repeats_itself_is_refused():
     ("fold", "message"),
     [
         (([0, 1, 2], [2, 3]), r"Fold 1 of .*Halves has 1 rows in both parts, first row 2\."),
-        (([0, 1], []), r"gives array\(\[\], dtype=float64\) as a part of 12 rows"),
-        (([0, 1], [12]), r"gives array\(\[12\]\) as a part of 12 rows\. Expected different row numbers from 0 to 11"),
-        (([0, 0], [1]), r"gives array\(\[0, 0\]\)"),
+        (([0, 1], []), r"returns array\(\[\], dtype=float64\) as a part of 12 rows"),
+        (
+            ([0, 1], [12]),
+            r"returns array\(\[12\]\) as a part of 12 rows\. Expected at least one row number, all different",
+        ),
+        (([0, 0], [1]), r"returns array\(\[0, 0\]\)"),
         (([0, 2], [1, 3]), r"no sample of class 1"),
     ],
     ids=["overlap", "empty", "outside", "twice", "class"],
@@ -222,7 +225,7 @@ def test_a_protocol_that_does_not_exist(what):
 
 
 def test_a_class_in_place_of_a_splitter():
-    with pytest.raises(InputError, match=r"is the class GroupKFold\. Expected an object .* GroupKFold\("):
+    with pytest.raises(InputError, match=r"is the class GroupKFold\. Expected an instance.* GroupKFold\("):
         Protocol.of(GroupKFold)
 
 
@@ -236,5 +239,5 @@ def test_too_few_folds_or_groups_and_something_to_reshuffle():
     with pytest.raises(DataError, match=r"needs rows of at least 2 groups"):
         Protocol("leave-one-group-out").folds(rows(), 0)
     for what in ("k-fold", KFold(3)):
-        with pytest.raises(InputError, match=r"--reshuffle draws the split of a holdout anew"):
+        with pytest.raises(InputError, match=r"--reshuffle was given with the protocol"):
             Protocol.of(what, reshuffle=True)

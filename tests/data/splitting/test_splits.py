@@ -231,7 +231,7 @@ def test_the_users_own_parts_may_not_cut_a_group(part):
     subjects, trials = np.arange(12) // 4, np.arange(12) // 2
     parts = np.where(trials % 2, part, "train")
     data = Dataset(rows(12), np.arange(12) % 2, groups={"subject": subjects, "trial": trials}, parts=parts)
-    with pytest.raises(DataError, match=rf"^The part '{part}' .* rows of 3 subjects .* --groups NAME"):
+    with pytest.raises(DataError, match=rf"^The given part '{part}' .* rows of 3 subjects .* --groups NAME"):
         given(data, part)
     assert given(data.grouped_by("trial"), part).held.tolist() == [2, 3, 6, 7, 10, 11]
     assert given(data.with_independent_rows(), part).held.tolist() == [2, 3, 6, 7, 10, 11]
@@ -239,7 +239,7 @@ def test_the_users_own_parts_may_not_cut_a_group(part):
 
 def test_a_validation_part_of_the_users_own_cannot_be_drawn_anew():
     data = Dataset(rows(10), np.arange(10) % 2, parts=np.repeat(["train", "validation"], 5))
-    with pytest.raises(DataError, match=r"leave out --reshuffle, or the part 'validation'"):
+    with pytest.raises(DataError, match=r"omit --reshuffle or the part 'validation'"):
         Protocol(reshuffle=True).folds(data, 0)
 
 

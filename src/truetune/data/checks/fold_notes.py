@@ -1,4 +1,4 @@
-"""What a person should know about the folds before trials are trained on them."""
+"""Notes on the folds, printed before trials are trained on them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from truetune.data.splitting.splits import missing_classes
 
 MOST_SHOWN = 3
 FOLDS_COMPARED = 3
-"""Neighbours are looked for in some folds only: a tenth of a second each."""
+"""Near-duplicates are searched in this many folds only; each takes about a tenth of a second."""
 
 
 def notes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
-    """Lines on what is not wrong, and not as good as it might be.
+    """Lines about properties of the folds that are allowed but may affect the score.
 
-    Which folds lack a class, among the rows they validate on or train on; whether rows of one group are on both sides
-    (a split that the user gave is taken as it is); whether validation rows may be copies of training rows.
+    They cover folds that lack a class for training or validation, rows of one group on both sides (a split given by the
+    user is accepted as it is), validation rows that may be copies of training rows, and an unused validation part.
 
     Args:
         development: the rows that are not sealed.
@@ -36,14 +36,14 @@ def notes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
 
 
 def same_again(folds: Sequence[Fold], fresh: Sequence[Fold]) -> str | None:
-    """That the fresh runs of finalists cannot have fresh splits, where another seed draws the same one; else None."""
+    """A note if another seed draws the same splits, so that the re-evaluation has no new ones; else None."""
     sides = [[part for fold in drawn for part in (fold.train, fold.validation)] for drawn in (folds, fresh)]
     if len(folds) != len(fresh) or not all(np.array_equal(a, b) for a, b in zip(*sides, strict=True)):
         return None
-    why = "the split was given" if folds[0].by == "given" else "this protocol draws the same one each time"
+    why = "the split was given" if folds[0].by == "given" else "this protocol always draws the same one"
     return (
-        f"Finalists are trained again on fresh seeds and on the same split: {why}. Their scores are from rows that "
-        "chose among them, and flatter a little; the sealed rows do not."
+        f"The re-evaluation uses new seeds but the same split: {why}. Its scores are slightly too optimistic, because "
+        "the same rows chose the finalists; scores on the sealed rows are not affected."
     )
 
 
@@ -57,7 +57,7 @@ def _parts_unused(development: Dataset, folds: Sequence[Fold]) -> list[str]:
     has_own = development.parts is not None and bool((development.parts == "validation").any())
     if not has_own or folds[0].by == "given":
         return []
-    return ["The validation part that was given is not used as such: its rows train and validate like all others."]
+    return ["The given validation part is not used: under this protocol its rows train and validate like all others."]
 
 
 def _lacking_classes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
@@ -70,13 +70,18 @@ def _lacking_classes(development: Dataset, folds: Sequence[Fold]) -> list[str]:
         found = [_lack(fold, names, purpose) for fold, names in zip(folds, missing, strict=True) if names]
         if found:
             others = len(found) - MOST_SHOWN
-            more = f"; the same goes for {others} other fold{'s' if others > 1 else ''}" if others > 0 else ""
-            lines.append("; ".join(found[:MOST_SHOWN]) + f"{more}.")
+            lines.append("; ".join(found[:MOST_SHOWN]) + f"{_more(others)}.")
     return [line[0].upper() + line[1:] for line in lines]
 
 
+def _more(n_others: int) -> str:
+    if n_others < 1:
+        return ""
+    return "; so does 1 other fold" if n_others == 1 else f"; so do {n_others} other folds"
+
+
 def _lack(fold: Fold, names: Sequence[str], purpose: str) -> str:
-    return f"fold {fold.name} has no row of class {', '.join(names)} to {purpose}"
+    return f"fold {fold.name} lacks rows of class {', '.join(names)} to {purpose}"
 
 
 def _crossing(development: Dataset, folds: Sequence[Fold]) -> list[str]:
@@ -89,8 +94,8 @@ def _crossing(development: Dataset, folds: Sequence[Fold]) -> list[str]:
         if len(shared):
             shown = ", ".join(map(str, shared[:MOST_SHOWN])) + (", …" if len(shared) > MOST_SHOWN else "")
             return [
-                f"The split that was given has rows of {len(shared)} {name}s in both parts ({shown}). The score is one "
-                f"for new rows of known {name}s, and says less about a new {name}."
+                f"The given split has rows of {len(shared)} {name}s in both parts ({shown}). The score applies to new "
+                f"rows of known {name}s, not to a new {name}."
             ]
     return []
 

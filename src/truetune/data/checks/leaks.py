@@ -1,4 +1,4 @@
-"""Rows that are on both sides of a split: the same row twice, or one so near that it gives the other away."""
+"""Rows that are on both sides of a split: the same row twice, or near-duplicates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from truetune.errors import DataError
 
 MOST_SHOWN = 3
 NEAR = 0.05
-"""Of the distance that is usual between a kept row and its nearest neighbour."""
+"""Fraction of the usual (median) distance between a kept row and its nearest neighbour."""
 
 LEAST_SHARE = 0.01
 LEAST_ROWS = 2
 MOST_HELD_ROWS = 1_000
 MOST_KEPT_ROWS = 10_000
 MOST_VALUES = 2**25
-"""Very long rows are compared in smaller numbers, so that some hundreds of MiB are enough."""
+"""Fewer rows are compared if rows are long, so that a few hundred MiB of memory suffice."""
 
 MOST_FEATURES = 200
 PROJECTED_FEATURES = 64
@@ -29,7 +29,7 @@ PROJECTED_FEATURES = 64
 
 @dataclass(frozen=True)
 class _Sides:
-    """Row numbers on the two sides of a split, and what the held side is called."""
+    """Row numbers on the two sides of a split, and the name of the held side."""
 
     kept: Array
     held: Array
@@ -44,9 +44,9 @@ def check_identical(
     Args:
         dataset: the rows that are split.
         kept, held: row numbers within `dataset`, disjoint.
-        where: what `held` is, for the message: "the test part", "the validation part of fold 2 of 5".
-        row_numbers: what the rows of `dataset` are called in the message, shape (n_samples,), where they were taken
-            from more rows; None counts them from 0.
+        where: name of `held` in the message: "the test part", "the validation part of fold 2 of 5".
+        row_numbers: numbers of the rows in the message, shape (n_samples,), if `dataset` is a selection; None counts
+            them from 0.
 
     Raises:
         DataError: the features of a row of `held` are those of a row of `kept`, by hash (see `row_hashes`).
@@ -66,7 +66,7 @@ def check_folds(
         development: the rows that are not sealed.
         folds: drawn from them.
         row_numbers: of the rows in the data they were taken from, shape (n_samples,), for the message.
-        fresh: folds that will be drawn later; looked at only where there are identical rows at all.
+        fresh: folds that will be drawn later; checked only if there are identical rows at all.
 
     Raises:
         DataError: see `check_identical`.
@@ -78,7 +78,7 @@ def check_folds(
         where = "the validation part" if len(folds) == 1 else f"the validation part of fold {fold.name}"
         _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
     for fold in (fold for split in fresh for fold in split):
-        where = "the validation part of a fresh split, which will be drawn later,"
+        where = "the validation part of a split that will be drawn later"
         _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
 
 
@@ -90,8 +90,8 @@ def _check_hashes(dataset: Dataset, hashes: Array, sides: _Sides, row_numbers: A
     shown = "; ".join(f"{_row(dataset, a, row_numbers)} = {_row(dataset, b, row_numbers)}" for a, b in pairs)
     more = f"; and {len(twice) - len(pairs)} more" if len(twice) > len(pairs) else ""
     raise DataError(
-        f"{_rows(len(twice))} of {sides.where} occur with the same features among the rows that a model trains on: "
-        f"{shown}{more}. Expected every row on one side only: a model knows the rows it was trained on. "
+        f"{_rows(len(twice))} of {sides.where} with the same features as a training row: "
+        f"{shown}{more}. Expected every row on one side only, since a model knows the rows it was trained on. "
         "Drop one of each pair, or give both the same group."
     )
 
@@ -101,7 +101,7 @@ def _rows(count: int) -> str:
 
 
 def _row(dataset: Dataset, row: int, row_numbers: Array | None) -> str:
-    """`row 12 (group anna, class calm)`, as far as these are known."""
+    """`row 12 (group anna, class calm)`, as far as known."""
     known = [] if dataset.groups is None else [f"group {dataset.groups[row]}"]
     label = dataset.labels[row]
     if dataset.is_classification:
@@ -113,24 +113,23 @@ def _row(dataset: Dataset, row: int, row_numbers: Array | None) -> str:
 
 
 def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
-    """A warning where rows of `held` lie so near to rows of `kept` that they may be copies of them.
+    """A warning if rows of `held` are so close to rows of `kept` that they may be copies of them.
 
-    Features are standardised as the kept rows say; more than 200 are projected to 64 at random, which keeps distances
-    about as they are. A held row counts when its nearest kept row is nearer than 5 % of what is usual (the median)
-    among kept rows. 10 000 kept and 1000 held rows are looked at, evenly taken.
+    Features are standardised by the kept rows. More than 200 features are randomly projected to 64, which roughly
+    preserves distances. A held row counts if its nearest kept row is closer than 5 % of the median distance between
+    neighbouring kept rows. At most 10 000 kept and 1000 held rows are compared, evenly sampled.
 
-    It finds copies with a little noise, other rounding or a slightly changed feature, where most rows have none. It
-    does not find copies that were shifted, turned or scaled; nor windows that overlap, when most kept rows
-    overlap with one another too, because near is then usual; nor copies of rows that it did not look at. Rows of one
-    person are alike in ways that no distance shows: declare groups. With one feature it says nothing: near values
-    are then no sign.
+    This finds copies with a little noise, different rounding or a slightly changed feature, as long as most rows have
+    none. It does not find copies that were shifted, rotated or scaled, overlapping windows if most kept rows overlap
+    with each other too, or copies of rows outside the sample. Rows of one person are alike in ways that no distance
+    reveals: declare groups. With a single feature it returns None, because close values are then no evidence.
 
     Args:
         dataset: the rows that are split.
         kept, held: row numbers within `dataset`.
 
     Returns:
-        One line, or None where fewer than 1 % of the held rows, or fewer than 2, are so near.
+        One line, or None if fewer than 1 % of the held rows, or fewer than 2, are that close.
     """
     arrays = list(named(dataset.X).values())
     n_features = sum(values[0].size for values in arrays)
@@ -142,8 +141,8 @@ def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
     if near < max(LEAST_ROWS, LEAST_SHARE * len(held)):
         return None
     return (
-        f"{near} of {len(held)} validation rows lie nearer to a training row than {NEAR:.0%} of the usual distance "
-        "between rows. They may be copies; where they are, give a row and its copies the same group."
+        f"{near} of {len(held)} validation rows are closer to a training row than {NEAR:.0%} of the usual distance "
+        "between rows. They may be copies; if so, give a row and its copies the same group."
     )
 
 
@@ -156,7 +155,7 @@ def _flat(arrays: Sequence[Array], rows: Array) -> Array:
 
 
 def _count_near(kept: Array, held: Array) -> int:
-    """How many of `held` are near a row of `kept`; both of shape (n, n_features)."""
+    """Number of rows of `held` that are near a row of `kept`; both of shape (n, n_features)."""
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import StandardScaler
     from sklearn.random_projection import GaussianRandomProjection

@@ -1,6 +1,6 @@
-"""Whether preprocessing keeps to the rows it was fitted on.
+"""Checks that preprocessing uses only the rows it was fitted on.
 
-A scaler that has seen the rows a model is judged by makes every score a little too good, and nothing else shows it.
+A scaler that was fitted on validation or test rows makes every score slightly too good, and nothing else reveals it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ MOST_ROWS = 300
 FEW_ROWS = 3
 DEPTH = 3
 TOLERANCE = 1e-3
-"""Of the largest value: sums over other numbers of rows are rounded otherwise."""
+"""Relative to the largest value, because sums over different numbers of rows are rounded differently."""
 
 
 def check_preprocessing(make: Callable[[], Preprocessing], train: Dataset, other: Dataset) -> None:
     """Refuse a transformer that uses rows it was not fitted on.
 
-    A transformer of its own is fitted on some hundred training rows, and it is looked whether it changes the arrays it
-    was given, whether a row's result depends on the rows that are transformed with it, whether transforming changes
-    what it does later, and whether it or its factory holds rows of `other` (in attributes, mappings, sequences and
-    closures, three deep).
+    A separate transformer is fitted on a few hundred training rows. The check finds out whether it changes the arrays
+    it is given, whether a row's result depends on the rows transformed with it, whether transforming changes later
+    results, and whether it or its factory holds rows of `other` (in attributes, mappings, sequences and closures, three
+    levels deep).
 
-    It cannot find statistics that were computed from all rows beforehand, nor rows kept in a file or a global name.
+    It cannot detect statistics that were computed from all rows beforehand, or rows kept in a file or a global name.
 
     Args:
-        make: makes a fresh transformer; called for each input.
-        train: what the fold trains on, before preprocessing.
-        other: what it validates on, before preprocessing.
+        make: creates a new transformer; called once per input.
+        train: the fold's training rows, before preprocessing.
+        other: the fold's validation rows, before preprocessing.
 
     Raises:
         DataError: it does one of these.
@@ -47,12 +47,12 @@ def check_preprocessing(make: Callable[[], Preprocessing], train: Dataset, other
 
 
 def check_holds_no_sealed_row(make: Callable[[], Preprocessing], development: Dataset, sealed: Dataset) -> None:
-    """Refuse a fresh transformer, or its factory, that holds sealed rows: nothing of a search may see them.
+    """Refuse a new transformer or its factory if it holds sealed rows, which no part of a search may use.
 
-    It is made, and not fitted; where it looks is said at `check_preprocessing`.
+    The transformer is created but not fitted. `check_preprocessing` lists the places that are searched.
 
     Raises:
-        DataError: it does.
+        DataError: it holds sealed rows.
     """
     for name in named(development.X):
         check = _Check(make, name, named(development.X)[name], named(sealed.X)[name], what="sealed")
@@ -60,7 +60,7 @@ def check_holds_no_sealed_row(make: Callable[[], Preprocessing], development: Da
 
 
 class _Check:
-    """Of one input: `X` are its training rows, `other` those it must not know, both of shape (n, …)."""
+    """The checks for one input: `X` are its training rows, `other` the forbidden ones, both of shape (n, …)."""
 
     def __init__(
         self, make: Callable[[], Preprocessing], name: str, X: Array, other: Array, what: str = "validation"
@@ -81,12 +81,12 @@ class _Check:
         return DataError(f"The preprocessing {self.called}{self.of_input} {did}. Expected {expected}")
 
     def fitted(self) -> Preprocessing:
-        """On some rows; on all where it refuses these, since a transformer may need more."""
+        """Fitted on a sample of rows; on all rows if that fails, since a transformer may need more."""
         try:
             return self.fit(self.train_rows)
         except DataError:
             raise
-        except Exception:  # of the user's own class or scikit-learn's; it comes again where it was not about numbers
+        except Exception:  # from the user's class or scikit-learn; it recurs below unless the sample was too small
             if len(self.train_rows) == len(self.X):
                 raise
             return self.fit(np.array(self.X))
@@ -97,7 +97,7 @@ class _Check:
         transformer.fit(given)
         if not _equal(given, rows):
             raise self.refuse(
-                "changes the rows it is fitted on", "`fit` to leave them as they are; let it work on a copy."
+                "changes the rows it is fitted on", "`fit` to leave them unchanged; let it work on a copy."
             )
         return transformer
 
@@ -105,7 +105,7 @@ class _Check:
         out = np.asarray(transformer.transform(rows.copy()))
         if out.ndim == 0 or len(out) != len(rows):
             raise self.refuse(
-                f"makes an array of shape {out.shape} from {len(rows)} rows", "one row for each, in the same order."
+                f"returns an array of shape {out.shape} for {len(rows)} rows", "one row for each, in the same order."
             )
         return out
 
@@ -116,9 +116,9 @@ class _Check:
             few = rows[:FEW_ROWS]
             if not _close(self.transform(transformer, few), together[start : start + len(few)]):
                 raise self.refuse(
-                    f"gives other values for {len(few)} rows alone than for the same rows among {len(together)}",
-                    "what becomes of a row to follow from that row and from `fit`; compute means, ranges and the like "
-                    "in `fit`, and keep them.",
+                    f"returns different values for {len(few)} rows alone than for the same rows among {len(together)}",
+                    "the result for a row to depend only on that row and on `fit`; compute means, ranges and the like "
+                    "in `fit` and store them.",
                 )
 
     def check_nothing_is_learnt_later(self, transformer: Preprocessing) -> None:
@@ -126,8 +126,8 @@ class _Check:
         self.transform(transformer, self.other_rows)
         if not _close(self.transform(transformer, self.train_rows), before):
             raise self.refuse(
-                "gives other values for the training rows once it has transformed others",
-                "`transform` to learn nothing and to draw nothing at random; let it learn in `fit` only.",
+                "returns different values for the training rows after it has transformed other rows",
+                "`transform` to learn nothing and to use no random numbers; let it learn in `fit` only.",
             )
 
     def check_what_it_holds(self, transformer: Preprocessing) -> None:
@@ -135,13 +135,13 @@ class _Check:
             count = self.count_of_others(array)
             if count:
                 raise self.refuse(
-                    f"holds {count} of {len(self.other_rows)} {self.what} rows that were looked for (in {where})",
-                    "it to hold nothing but what it was fitted on; give its factory numbers, such as X.shape[1], in "
-                    "place of the rows.",
+                    f"holds {count} of the {len(self.other_rows)} {self.what} rows searched for (in {where})",
+                    "it to hold only what it was fitted on; pass numbers to its factory, such as X.shape[1], instead "
+                    "of rows.",
                 )
 
     def count_of_others(self, array: Array) -> int:
-        """How many of the other rows stand in `array`, those left out that are training rows too."""
+        """Number of forbidden rows in `array`, not counting those that are training rows too."""
         size = self.other_rows[0].size
         is_table = array.ndim > 0 and array.dtype.kind in "biuf" and size > 0 and array.size == len(array) * size
         if not is_table or not len(array):
@@ -157,7 +157,7 @@ class _Check:
 
 
 def _some(rows: Array) -> Array:
-    """At most `MOST_ROWS`, evenly taken, as a copy."""
+    """A copy of at most `MOST_ROWS` rows, evenly sampled."""
     taken: Array = rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(int)]
     return taken
 
@@ -174,7 +174,7 @@ def _close(some: Array, others: Array) -> bool:
 
 
 def _arrays(holder: Any, where: str, depth: int) -> Iterator[tuple[str, Array]]:
-    """Arrays that can be reached from `holder` in `depth` steps, each with the way to it."""
+    """Arrays that can be reached from `holder` in `depth` steps, each with its path."""
     for name, value in _parts(holder):
         path = f"{where}.{name}".lstrip(".")
         if hasattr(value, "__array__") and not inspect.isclass(value):

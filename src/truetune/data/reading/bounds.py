@@ -43,13 +43,13 @@ def check_size(path: Path, unpacked: int, packed: int | None = None) -> None:
     free = machine.memory().available
     if unpacked > free:
         raise DataError(
-            f"{path} holds {show_size(unpacked)} of data, and {show_size(free)} of memory are free. Expected "
-            "data that fit into memory; take fewer of them, or free some memory."
+            f"{path} holds {show_size(unpacked)} of data, but only {show_size(free)} of memory is free. Expected data "
+            "that fit into memory; use fewer of them, or free some memory."
         )
     if packed is not None and unpacked > UNSUSPICIOUS and unpacked > LARGEST_RATIO * packed:
         raise DataError(
             f"{path} has {show_size(packed)} and unpacks to {show_size(unpacked)} or more. Expected data "
-            f"that are compressed {LARGEST_RATIO}-fold at most; if they really are, unpack them first."
+            f"compressed {LARGEST_RATIO}-fold at most; if the file is genuine, unpack it first."
         )
 
 

@@ -61,14 +61,14 @@ def load_arrays(path: Path, expected: str) -> Any:
         return _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except _Forbidden as error:
         raise DataError(
-            f"{path} is a pickle of something else than arrays: {error}. Expected {expected}. Nothing in it was "
+            f"{path} is a pickle with something other than arrays: {error}. Expected {expected}. Nothing in it was "
             "executed; do not open files of unknown origin with pickle.load."
         ) from error
     except Exception as error:
         # A damaged pickle fails with whatever its broken opcodes stumble over: EOFError, KeyError, MemoryError, …
         raise DataError(
-            f"{path} is damaged or no pickle ({type(error).__name__}: {error}). Expected {expected}; copy or download "
-            "it again."
+            f"{path} is damaged or not a pickle ({type(error).__name__}: {error}). Expected {expected}; copy or "
+            "download it again."
         ) from error
 
 

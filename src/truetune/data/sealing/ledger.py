@@ -1,7 +1,8 @@
-"""Who opened the seal: every read of the test part, entered before it happens.
+"""The ledger of the seal: every read of the test part, recorded before it happens.
 
-A test part measures what nobody chose by it. Each look uses it up a little, so each is written down, and a result of
-any but the first is called exploratory: whoever looks until the answer pleases is searching on the test part.
+A test part only measures what was not chosen with it. Each look uses it up a little, so each one is recorded, and every
+result after the first is labelled exploratory: repeating the look until the answer is pleasing is a search on the test
+part.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class Read:
     """One read of the test part.
 
     Attributes:
-        purpose: what for, e.g. "verify".
-        before, after: checksums of what was compared.
+        purpose: e.g. "verify".
+        before, after: checksums of the compared configurations.
         seeds: of the trainings.
-        time: when it was entered, UTC, ISO 8601; empty until then.
-        outcome: what came of it; None while that is unknown.
+        time: when it was recorded, UTC, ISO 8601; empty until then.
+        outcome: the result; None while unknown.
     """
 
     purpose: str
@@ -53,8 +54,8 @@ class OpenedTest:
 
     Attributes:
         rows: the sealed rows.
-        read: as it stands in the ledger.
-        n_earlier: reads of the same study's test part before this one.
+        read: as recorded in the ledger.
+        n_earlier: number of earlier reads of the same study's test part.
     """
 
     rows: Dataset
@@ -67,16 +68,16 @@ class OpenedTest:
 
 
 def open_test(sealed: Seal, dataset: Dataset, seal_path: Path, read: Read) -> OpenedTest:
-    """Enter `read` into the ledger beside the seal, then give the test rows. Nothing else gives them.
+    """Record `read` in the ledger beside the seal, then return the test rows. This is the only way to get them.
 
-    A read whose outcome is unknown was interrupted; the same read again goes on with it and is not counted twice.
+    A read without an outcome was interrupted; repeating it continues it and is not counted twice.
 
     Raises:
-        StudyError: the ledger is damaged, or the seal is of other data.
-        StorageError: it cannot be written; the test part stays closed.
+        StudyError: the ledger is damaged, or the seal belongs to other data.
+        StorageError: the ledger cannot be written; the test part stays closed.
     """
     if sealed.fingerprint != dataset.fingerprint():
-        raise StudyError(f"{seal_path} seals other data than were given. Expected the data that the search was run on.")
+        raise StudyError(f"{seal_path} does not belong to these data. Expected the data that the search was run on.")
     with locked(seal_path.with_name("ledger.lock")):
         reads = list(reads_of(seal_path))
         entered = next((r for r in reads if r.outcome is None and r.is_same(read)), None)
@@ -89,25 +90,25 @@ def open_test(sealed: Seal, dataset: Dataset, seal_path: Path, read: Read) -> Op
 
 
 def note_outcome(seal_path: Path, read: Read, outcome: str) -> None:
-    """Write what came of an entered `read` beside it.
+    """Record the outcome of `read`.
 
     Raises:
-        StudyError: the ledger is damaged, or holds no such read.
-        StorageError: it cannot be written.
+        StudyError: the ledger is damaged, or does not contain the read.
+        StorageError: the ledger cannot be written.
     """
     with locked(seal_path.with_name("ledger.lock")):
         reads = list(reads_of(seal_path))
         if read not in reads:
             raise StudyError(
-                f"{ledger_path(seal_path)} does not hold the read of {read.time} any more. Expected it untouched while "
-                "the seal is open; restore it from a backup."
+                f"{ledger_path(seal_path)} no longer contains the read of {read.time}. Expected it unchanged while the "
+                "seal is open; restore it from a backup."
             )
         reads[reads.index(read)] = replace(read, outcome=outcome)
         _write(seal_path, reads)
 
 
 def reads_of(seal_path: Path) -> tuple[Read, ...]:
-    """All reads of the test part that `seal_path` seals, the first one first.
+    """All reads of the test part that `seal_path` seals, oldest first.
 
     Raises:
         StudyError: the ledger is damaged.
@@ -119,12 +120,12 @@ def reads_of(seal_path: Path) -> tuple[Read, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
         stated = content.pop("checksum")
         if checksum(content) != stated:
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
         return tuple(_read(entry) for entry in content["reads"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StudyError(
-            f"{path} cannot be read as a ledger of the test part ({error}). Without it nobody knows how often the test "
-            "part was opened. Restore it from a backup, or start anew with --fresh."
+            f"{path} cannot be read ({error}). Expected the ledger of the test part, which counts how often it was "
+            "opened. Restore it from a backup, or start over with --fresh."
         ) from error
 
 
@@ -147,7 +148,7 @@ def _write(seal_path: Path, reads: list[Read]) -> None:
 
 
 def _archived(seal_path: Path, sealed: Seal) -> list[Path]:
-    """Seals of the same study that --fresh put aside: its test part is the same, and so are the looks at it."""
+    """Seals of the same study archived by --fresh; reads of the same test part count for the new study too."""
     folders = sorted(seal_path.parent.parent.glob(f"{seal_path.parent.name}_archived_*"))
     paths = [folder / seal_path.name for folder in folders if ARCHIVED.fullmatch(folder.name)]
     return [path for path in paths if path.exists() and read_seal_file(path).fingerprint == sealed.fingerprint]

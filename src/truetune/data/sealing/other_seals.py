@@ -1,7 +1,7 @@
-"""What other studies in the same directory have sealed: their test rows are nobody's to tune on.
+"""The seals of other studies in the same directory, whose test rows must not be tuned on.
 
-Studies lie side by side in `<directory>/tuning/<study>/seal.json`. One test part serves them all: studies of the same
-data are compared on the same rows, and none tunes on rows that another keeps for its verdict.
+Seals are in `<directory>/tuning/<study>/seal.json`. All studies share one test part: studies of the same data are
+compared on the same rows, and none tunes on rows that another keeps for its verdict.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from truetune.data.splitting.splits import Split
 from truetune.errors import StudyError
 
 FOLDER = "tuning"
-"""Seals are neighbours only there; elsewhere a seal stands alone."""
+"""Seals share a test part only in this folder; a seal elsewhere stands alone."""
 
 ARCHIVED = re.compile(r"(?P<name>.+)_archived_\d{8}T\d{12}")
-"""The folder of a study that --fresh put aside."""
+"""The folder of a study archived by --fresh."""
 
 
 def other_seals(path: Path) -> Iterator[tuple[str, SealFile]]:
     """(study, seal) of the studies beside the one whose seal is `path`, by name.
 
     Raises:
-        StudyError: one of them is damaged, so that nobody knows which rows it keeps.
+        StudyError: one of them is damaged, so that its sealed rows are unknown.
     """
     if path.parent.parent.name == FOLDER:
         for other in sorted(path.parent.parent.glob("*/seal.json")):
@@ -38,7 +38,7 @@ def other_seals(path: Path) -> Iterator[tuple[str, SealFile]]:
 
 
 def same_test_part(dataset: Dataset, path: Path, fingerprint: str) -> Split | None:
-    """The test part that another study has sealed of the same data; None where no study has."""
+    """The test part that another study of the same data has sealed; None if there is none."""
     for _, other in other_seals(path):
         if other.fingerprint == fingerprint and _fits(other, len(dataset)):
             return _split(other.test_rows, len(dataset), other.by)
@@ -46,9 +46,9 @@ def same_test_part(dataset: Dataset, path: Path, fingerprint: str) -> Split | No
 
 
 def same_rows(dataset: Dataset, path: Path) -> Split | None:
-    """The test part that another study has sealed of the same features in the same order, under other labels.
+    """The test part that another study has sealed for the same features in the same order with other labels.
 
-    None where no study has, or where it would put a group on both sides or a class into the test part alone.
+    None if there is none, or if it would put a group on both sides or a class into the test part only.
     """
     by = "row" if dataset.groups is None else "subject"
     for _, other in other_seals(path):
@@ -61,10 +61,10 @@ def same_rows(dataset: Dataset, path: Path) -> Split | None:
 
 
 def refuse_sealed_rows(development: Dataset, path: Path, fingerprint: str) -> None:
-    """Refuse to tune on rows that another study has sealed; archived studies have given theirs up.
+    """Refuse to tune on rows that another study has sealed; archived studies no longer count.
 
     Raises:
-        StudyError: with how many, whose, why, and the ways out.
+        StudyError: names the number of rows, the study, the reason and the options.
     """
     others = [
         (name, seal)
@@ -79,9 +79,9 @@ def refuse_sealed_rows(development: Dataset, path: Path, fingerprint: str) -> No
         if n_sealed:
             raise StudyError(
                 f"{n_sealed} of the {len(development)} rows that this search would tune on are test rows of study "
-                f"'{name}', sealed in {path.parent.parent / name / 'seal.json'}. A search that sees them leaves that "
-                "study without a verdict: its test rows would be unseen no more. Use the data of that study as they "
-                "were, or put these rows into the part 'test' (Dataset.parts), or give another --directory."
+                f"'{name}', sealed in {path.parent.parent / name / 'seal.json'}. Expected none, because that study's "
+                "verdict needs unseen test rows. Use exactly the data of that study, or put these rows into the part "
+                "'test' (Dataset.parts), or pass another --directory."
             )
 
 

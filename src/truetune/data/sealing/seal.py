@@ -1,7 +1,7 @@
-"""The test part, set aside before anything else and kept in a file beside the study.
+"""The test part, set aside before anything else and recorded in a file beside the study.
 
-Nothing of the search sees a sealed row: `development` is all that workers get. Only `truetune verify` opens the seal,
-through the ledger (`data.ledger.open_test`), which counts how often.
+No part of the search uses a sealed row: workers get `development` only. Only `truetune verify` opens the seal, through
+`data.sealing.ledger.open_test`, which counts how often.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Seal:
     """Which rows are sealed.
 
     Attributes:
-        development_rows, test_rows: row numbers, ascending and disjoint; together all rows.
+        development_rows, test_rows: row numbers, ascending and disjoint; together they cover all rows.
         by: "subject", "row" or "given".
-        fingerprint: of the data they belong to.
+        fingerprint: of the data.
         seed: the study's seed.
     """
 
@@ -48,18 +48,18 @@ class Seal:
 
     @property
     def digest(self) -> str:
-        """The same for the same sealed rows of the same data, whatever drew them."""
+        """Identifies the sealed rows and the data, independently of how the rows were drawn."""
         return checksum({"fingerprint": self.fingerprint, "test_rows": self.test_rows.tolist()})
 
 
 def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTION) -> Seal:
-    """The seal in `path`, made if it is not there.
+    """The seal in `path`, created if it does not exist.
 
-    Where another study in the same directory has sealed the same data, its test part is taken, whatever the seed.
+    If another study in the same directory has sealed the same data, its test part is used, whatever the seed.
 
     Raises:
-        StudyError: `path` seals other data, or is damaged; or these data would be tuned on rows that another study
-            in the directory has sealed.
+        StudyError: `path` seals other data or is damaged, or these data include rows that another study in the
+            directory has sealed.
         DataError: the data cannot be split, or a row is on both sides.
         StorageError: `path` cannot be written.
     """
@@ -83,7 +83,7 @@ def _new_test_part(dataset: Dataset, path: Path, seed: int, fraction: float) -> 
 
 
 def _one_at_a_time(path: Path) -> AbstractContextManager[None]:
-    """Two studies that seal the same data at once must agree on one test part."""
+    """A lock, so that two studies that seal the same data at the same time agree on one test part."""
     folder = path.parent.parent
     return locked(folder / "seal.lock") if folder.name == FOLDER else nullcontext()
 
@@ -92,18 +92,18 @@ def read_seal(path: Path, n_rows: int, fingerprint: str) -> Seal:
     """The seal in `path`.
 
     Raises:
-        StudyError: it seals other data than the `n_rows` rows with `fingerprint`, or is damaged.
+        StudyError: it does not belong to the `n_rows` rows with `fingerprint`, or is damaged.
     """
     stated = read_seal_file(path)
     test_rows = stated.test_rows
     if stated.fingerprint != fingerprint:
         raise StudyError(
             f"The data changed: {path} seals data with fingerprint {stated.fingerprint}, received {fingerprint}. "
-            "Use the earlier data, or start anew with --fresh (archives the study) or another --study-name."
+            "Use the earlier data, or start over with --fresh (archives the study) or another --study-name."
         )
     is_test = np.zeros(n_rows, dtype=bool)
     inside = test_rows.ndim == 1 and len(test_rows) > 0 and test_rows.min() >= 0 and test_rows.max() < n_rows
     if not inside or len(np.unique(test_rows)) == n_rows:
-        raise StudyError(damaged(path, f"its test rows are not some of the {n_rows} rows"))
+        raise StudyError(damaged(path, f"its test rows are not a proper part of the {n_rows} rows"))
     is_test[test_rows] = True
     return Seal(np.flatnonzero(~is_test), np.flatnonzero(is_test), stated.by, stated.fingerprint, stated.seed)

@@ -1,4 +1,4 @@
-"""`seal.json`: which rows a study has sealed, as they stand in its file."""
+"""`seal.json`: the file that records which rows a study has sealed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from truetune.system.files import write_atomically
 
 @dataclass(frozen=True)
 class SealFile:
-    """What a seal says.
+    """The content of a seal file.
 
     Attributes:
-        fingerprint: of the data the rows belong to.
+        fingerprint: of the data.
         by: "subject", "row" or "given".
-        seed: the seed of the study that drew them.
+        seed: of the study that drew the rows.
         test_rows: row numbers, ascending, shape (n_test,).
-        row_hashes: of the sealed rows' features, in the same order; empty where the file does not hold them.
+        row_hashes: of the sealed rows' features, in the same order; empty if the file lacks them.
     """
 
     fingerprint: str
@@ -33,7 +33,7 @@ class SealFile:
     row_hashes: Array
 
     def write(self, path: Path) -> None:
-        """Raises StorageError."""
+        """Write the file. Raises StorageError."""
         content = {
             "fingerprint": self.fingerprint,
             "by": self.by,
@@ -46,16 +46,16 @@ class SealFile:
 
 
 def read_seal_file(path: Path) -> SealFile:
-    """What `path` says.
+    """Read the seal in `path`.
 
     Raises:
-        StudyError: it is no seal, or is damaged.
+        StudyError: it is not a seal, or is damaged.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         stated = content.pop("checksum")
         if checksum(content) != stated:
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
         return SealFile(
             str(content["fingerprint"]),
             str(content["by"]),
@@ -68,4 +68,4 @@ def read_seal_file(path: Path) -> SealFile:
 
 
 def damaged(path: Path, why: str) -> str:
-    return f"{path} cannot be read as a seal ({why}). Restore it from a backup, or start anew with --fresh."
+    return f"{path} is not a readable seal ({why}). Restore it from a backup, or start over with --fresh."

@@ -1,4 +1,4 @@
-"""A splitter of the user's own, in scikit-learn's sense: what it draws is checked, and drawn the same everywhere."""
+"""A user's own splitter, in scikit-learn's sense: its folds are checked and are the same in every process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def check_splitter(what: Any, names: Iterable[str]) -> None:
         InputError: `what` has no `split`, or is a class instead of an object.
     """
     if inspect.isclass(what) and callable(getattr(what, "split", None)):
-        raise InputError(
-            f"The protocol is the class {what.__name__}. Expected an object that splits; write {what.__name__}(…)."
-        )
+        raise InputError(f"The protocol is the class {what.__name__}. Expected an instance; write {what.__name__}(…).")
     if not callable(getattr(what, "split", None)):
         raise InputError(
             f"The protocol is {what!r}, a {type(what).__name__}. Expected one of {', '.join(names)}, or a splitter "
@@ -55,8 +53,8 @@ def own_splits(splitter: Any, dataset: Dataset, seed: int) -> tuple[Split, ...]:
     again = _drawn(splitter, dataset, seed, name)
     if not _same(found, again):
         raise DataError(
-            f"The splitter {name} draws other folds each time. Expected the same ones, since every worker draws them; "
-            "give it a random state of its own."
+            f"The splitter {name} draws different folds each time. Expected the same ones, since every worker draws "
+            "them; set its random state."
         )
     for number, (kept, held) in enumerate(found, start=1):
         _check_parts(dataset, kept, held, f"Fold {number} of the splitter {name}")
@@ -76,7 +74,7 @@ def _drawn(splitter: Any, dataset: Dataset, seed: int, name: str) -> list[tuple[
     except (TypeError, ValueError) as error:
         raise DataError(
             f"The splitter {name} cannot split {len(dataset)} rows {_with_groups(dataset)}: {error} Use another "
-            "splitter or protocol, or mend the data."
+            "splitter or protocol, or fix the data."
         ) from error
     if not parts:
         raise DataError(f"The splitter {name} draws no folds. Expected at least one.")
@@ -94,8 +92,8 @@ def _rows(given: Any, n_rows: int, name: str) -> Array:
     is_valid = rows.ndim == 1 and np.issubdtype(rows.dtype, np.integer) and len(rows) > 0
     if not is_valid or rows.min() < 0 or rows.max() >= n_rows or len(np.unique(rows)) < len(rows):
         raise DataError(
-            f"The splitter {name} gives {rows!r} as a part of {n_rows} rows. Expected different row numbers from 0 to "
-            f"{n_rows - 1}, at least one."
+            f"The splitter {name} returns {rows!r} as a part of {n_rows} rows. Expected at least one row number, all "
+            f"different, from 0 to {n_rows - 1}."
         )
     return rows
 
@@ -117,6 +115,6 @@ def _check_parts(dataset: Dataset, kept: Array, held: Array, which: str) -> None
     if len(shared):
         raise DataError(
             f"{which} has rows of {len(shared)} {unit(dataset)}s in both parts, first {shared[0]}. Expected every "
-            f"{unit(dataset)} in one part only; use a splitter that heeds groups, such as GroupKFold or "
+            f"{unit(dataset)} in one part only; use a splitter that respects groups, such as GroupKFold or "
             "StratifiedGroupKFold, or pass data without groups."
         )

@@ -1,4 +1,4 @@
-"""How trials are evaluated: which development rows train, and which validate, once or in several folds."""
+"""How trials are evaluated: which development rows train and which validate, in one or several folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fold:
     Attributes:
         name: "1 of 5", or the group that is left out.
         train, validation: row numbers within the development rows, ascending and disjoint.
-        by: what was kept together, as `Split.by`.
+        by: name of what was kept together, as `Split.by`.
     """
 
     name: str
@@ -56,11 +56,14 @@ class Protocol:
         if self.n_folds < 2:
             raise InputError(f"{self.n_folds} folds were given. Expected at least 2.")
         if self.reshuffle and self.name != "holdout":
-            raise InputError("--reshuffle draws the split of a holdout anew; the folds of other protocols are fixed.")
+            raise InputError(
+                f"--reshuffle was given with the protocol {self.name}. Expected holdout, since other protocols have "
+                "fixed folds; omit --reshuffle."
+            )
 
     @classmethod
     def of(cls, what: Any, n_folds: int = 5, reshuffle: bool = False) -> Protocol:
-        """The protocol that `what` says.
+        """The protocol described by `what`.
 
         Args:
             what: a name; a splitter in scikit-learn's sense, an object with `split(X, y, groups)`, such as
@@ -88,8 +91,8 @@ class Protocol:
     def folds(self, development: Dataset, seed: int) -> tuple[Fold, ...]:
         """The folds that `seed` draws; the same seed draws the same ones, in every process.
 
-        Identical rows on both sides, and what else a person should know about the folds, are looked for once, where
-        a search begins: see `leaks` and `fold_notes`.
+        Identical rows on both sides and other properties of the folds are checked once, at the start of a search: see
+        `data.checks.leaks` and `data.checks.fold_notes`.
 
         Raises:
             DataError: the data cannot be split like this.
@@ -113,8 +116,8 @@ def _holdout(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold,
     split = given(development, "validation")
     if split is not None and protocol.reshuffle:
         raise DataError(
-            "--reshuffle draws a split for every trial, and the data come with a validation part of their own. "
-            "Expected one of them: leave out --reshuffle, or the part 'validation'."
+            "--reshuffle was given for data with their own validation part. Expected only one of them; omit "
+            "--reshuffle or the part 'validation'."
         )
     if split is None:
         split = holdout(development, VALIDATION_FRACTION, derive_seed(seed, "validation"))
@@ -146,4 +149,4 @@ PROTOCOLS: Mapping[str, Callable[[Protocol, Dataset, int], tuple[Fold, ...]]] = 
     "k-fold": _k_fold,
     "leave-one-group-out": _leave_one_group_out,
 }
-"""What each draws. A holdout whose training part lacks a class is refused; of several folds it is told."""
+"""What each draws. A holdout whose training part lacks a class is refused; for several folds a note is printed."""

@@ -33,7 +33,7 @@ class Split:
 
 
 def holdout(dataset: Dataset, fraction: float, seed: int) -> Split:
-    """Hold out about `fraction` of the rows: whole groups where there are groups.
+    """Hold out about `fraction` of the rows, in whole groups if there are groups.
 
     Raises:
         DataError: one group only, too few rows, or a class that is in no training row.
@@ -50,13 +50,13 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> Split:
 
 
 def _flaws(dataset: Dataset, held: Array, fraction: float) -> tuple[int, float]:
-    """Classes that cannot be validated; then how far size and shares of classes are from what was asked for."""
+    """Number of classes that cannot be validated; then the deviation of size and class shares from the request."""
     too_many = abs(len(held) / len(dataset) - fraction) / fraction
     return len(missing_classes(dataset, held)), too_many + imbalance(dataset, held)
 
 
 def given(dataset: Dataset, part: str) -> Split | None:
-    """The user's own part of that name against all other rows; None where there is no such part.
+    """The user's own part of that name against all other rows; None if there is no such part.
 
     Raises:
         DataError: every row is in it, or all rows of a class are; or rows of one group are inside and outside.
@@ -78,15 +78,15 @@ def _check_whole_groups(dataset: Dataset, part: str, inside: Array) -> None:
     if len(shared):
         name = unit(dataset)
         raise DataError(
-            f"The part '{part}' that was given has rows of {len(shared)} {name}s that have rows outside of it too, "
-            f"first {shared[0]}. Expected every {name} on one side. Give whole {name}s; or leave the parts out, and "
-            "truetune splits; or, to measure new rows of known ones, group by what the parts keep whole: "
-            "--groups NAME, in Python dataset.grouped_by(NAME)."
+            f"The given part '{part}' has rows of {len(shared)} {name}s that also have rows outside it, first "
+            f"{shared[0]}. Expected every {name} on one side. Use whole {name}s; or omit the parts and let truetune "
+            f"split; or, to measure new rows of known {name}s, group by what the parts keep whole: --groups NAME, in "
+            "Python dataset.grouped_by(NAME)."
         )
 
 
 def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
-    """Every row is held out once; whole groups where there are groups, stratified where there are classes.
+    """Hold out every row once, in whole groups if there are groups, stratified if there are classes.
 
     Raises:
         DataError: fewer groups (or rows) than folds.
@@ -94,7 +94,7 @@ def k_fold(dataset: Dataset, n_folds: int, seed: int) -> tuple[Split, ...]:
     n_units = len(dataset) if dataset.groups is None else len(np.unique(dataset.groups))
     if n_units < n_folds:
         raise DataError(
-            f"There are {n_units} {unit(dataset)}s for {n_folds} folds. Expected at least one in each; use fewer folds."
+            f"There are {n_units} {unit(dataset)}s for {n_folds} folds. Expected at least as many; use fewer folds."
         )
     folds: list[tuple[Array, Array]] = []
     for splitter in _k_fold_splitters(dataset, n_folds, seed):
@@ -115,7 +115,7 @@ def _k_fold_splitters(dataset: Dataset, n_folds: int, seed: int) -> list[Any]:
 
 
 def _quietly(splitter: Any, dataset: Dataset) -> list[tuple[Array, Array]]:
-    """Without the warning that a class has fewer members than folds; what lacks a class is told by `fold_notes`."""
+    """Split without the warning that a class has fewer members than folds; `fold_notes` reports missing classes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return list(splitter.split(np.zeros(len(dataset)), dataset.labels, dataset.groups))
@@ -144,7 +144,7 @@ def sorted_splits(dataset: Dataset, folds: Iterable[tuple[Array, Array]]) -> tup
 
 
 def unit(dataset: Dataset) -> str:
-    """What is kept together."""
+    """Name of what is kept together."""
     return dataset.group_name or "row"
 
 
@@ -231,6 +231,6 @@ def _explain_missing(dataset: Dataset, rows: Array) -> str:
         owners = sorted({str(group) for group in np.unique(dataset.groups[inside])})
         where, more = f" They occur in {', '.join(owners)} only.", f" from more {unit(dataset)}s"
     return (
-        f"Training rows hold no sample of class {', '.join(missing_classes(dataset, rows))}.{where} Expected every "
+        f"The training rows hold no sample of class {', '.join(missing_classes(dataset, rows))}.{where} Expected every "
         f"class in training; add samples of it{more}, or drop the class."
     )
