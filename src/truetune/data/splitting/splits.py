@@ -231,6 +231,6 @@ def _explain_missing(dataset: Dataset, rows: Array) -> str:
         owners = sorted({str(group) for group in np.unique(dataset.groups[inside])})
         where, more = f" They occur in {', '.join(owners)} only.", f" from more {unit(dataset)}s"
     return (
-        f"The training rows hold no sample of class {', '.join(missing_classes(dataset, rows))}.{where} Expected every "
+        f"Training rows hold no sample of class {', '.join(missing_classes(dataset, rows))}.{where} Expected every "
         f"class in training; add samples of it{more}, or drop the class."
     )
