@@ -124,7 +124,7 @@ class TestBestHyperparameters:
             (b"", "line 1"),
             (b'{"hyperparameters": {"batch_size": 16', "line 1"),
             (b"\xff\xfe\x00", "not UTF-8"),
-            (b"[1, 2]", "not a file of best hyperparameters"),
+            (b"[1, 2]", "does not hold exported hyperparameters"),
             (b'{"hyperparameters": {"batch_size": NaN}}', "NaN"),
             (b'{"hyperparameters": {"batch_size": [1]}, "metadata": {}}', "hyperparameters.batch_size"),
         ],

@@ -88,7 +88,7 @@ def test_from_the_json(tmp_path: Path, config: Path) -> None:
     best = winner({"units": 128}).write(tmp_path / "best.json")
     assert [change.key for change in apply(best, config).changes] == ["UNITS", "EPOCHS"]
     best.write_text(json.dumps({"units": 128}))
-    with pytest.raises(ExportError, match="not a file of best hyperparameters"):
+    with pytest.raises(ExportError, match="does not hold exported hyperparameters"):
         apply(best, config)
 
 

@@ -287,4 +287,4 @@ def test_the_exported_score_sharpens_what_is_foreseen(tmp_path):
     with pytest.raises(Killed):
         verify_from_config(task, config, tmp_path, replace(FIVE, announce=stops))
     assert "a score of 0.5" not in foreseen[0]
-    assert "varies by 0.02" in foreseen[0]
+    assert "vary by 0.02" in foreseen[0]
