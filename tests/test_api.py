@@ -224,7 +224,7 @@ def test_a_result_is_verified_and_says_first_what_can_be_found(tmp_path, capsys)
     found = result.verify(seeds=6, announce=heard.append)
     assert len(heard) == 1
     assert "this verification can detect a difference of about" in heard[0]
-    assert "as that of the finalists from today's config did" in heard[0]
+    assert "varies like that between the finalists and today's config" in heard[0]
     assert found.verdict.outcome == "improved"
     assert found.verdict.difference > 0.2
     assert (found.n_earlier_reads, found.is_exploratory) == (0, False)
