@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,12 @@ from truetune.storage.heartbeat import alive
 from truetune.storage.leases import Leases
 from truetune.storage.paths import StudyPlace, check_unchanged
 from truetune.study.budget import Budget
+from truetune.study.context import StudyContext, StudySettings
 from truetune.study.evaluation import Evaluation, fresh_split_seeds, most_epochs, reshuffled_seeds
 from truetune.study.events import Observer
-from truetune.study.kept_weights import KeptWeights, weights_path
-from truetune.study.lifecycle import Lifecycle
 from truetune.study.options import SearchOptions
+from truetune.study.trials.kept_weights import weights_path
+from truetune.study.trials.lifecycle import Lifecycle
 from truetune.system.signals import stopping_on_signals
 from truetune.task import Task
 from truetune.training import messages
@@ -259,20 +260,9 @@ class Session:
         from truetune.study.reevaluation import Finals
 
         trials, training, objective = self.store.trials(), self._training(), self.task.objective
-        space = self._known_space(Space.from_config(self.store.meta["space"]))
-        return Finals(
-            self.store,
-            space,
-            trials,
-            lambda fresh: missing_runs(trials, objective, training, fresh),
-            self.options.seed,
-            self.options.limits,
-            self.observer,
-            self.place.checkpoints,
-            self._evaluation(space),
-            budget,
-            self.leases,
-        )
+        space = Space.from_config(self.store.meta["space"])
+        missing = partial(missing_runs, trials, objective, training)
+        return Finals(trials, missing, self._settings(space), self._context(space), budget)
 
     def _training(self) -> FreshTraining:
         ratio = len(self.folds[0].validation) / len(self.folds[0].train)
@@ -315,24 +305,21 @@ class Session:
         for line in searcher.plan():
             self.observer.note(line)
         self._say_what_is_resumed(trials)
-        evaluation = self._evaluation(space)
-        self.observer.folds_planned(evaluation.n_folds, evaluation.epochs)
+        settings = self._settings(space)
+        self.observer.folds_planned(settings.evaluation.n_folds, settings.evaluation.epochs)
         self.observer.search_started(trials, self.options.max_trials)
-        return Lifecycle(
-            searcher,
-            self.store,
-            self._known_space(space),
-            trials,
-            limits=self.options.limits,
-            objective=self.task.objective,
-            seed=self.options.seed,
-            checkpoints=self.place.checkpoints,
-            observer=self.observer,
-            leases=self.leases,
-            max_parameters=self.options.max_parameters,
-            weights=KeptWeights(self.place.weights, self.options.keep, self.task.objective, trials),
-            evaluation=evaluation,
+        return Lifecycle(searcher, trials, settings, self._context(space))
+
+    def _settings(self, space: Space) -> StudySettings:
+        options = self.options
+        evaluation = self._evaluation(space)
+        return StudySettings(
+            options.limits, self.task.objective, options.seed, evaluation, options.max_parameters, options.keep
         )
+
+    def _context(self, space: Space) -> StudyContext:
+        place, known = self.place, self._known_space(space)
+        return StudyContext(self.store, known, self.observer, place.checkpoints, place.weights, self.leases)
 
     def _evaluation(self, space: Space) -> Evaluation:
         epochs = most_epochs(self.task.epochs, self._known_space(space))
