@@ -12,7 +12,8 @@ import pytest
 import truetune
 from support.finals_lab import Listener
 from truetune.results.finalists import FreshTraining, choose, missing_runs
-from truetune.session import opened
+from truetune.session.opening import opened
+from truetune.session.request import SearchRequest
 from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Limits
 from truetune.study.context import StudyContext, StudySettings
@@ -73,7 +74,7 @@ def searched(tmp_path, blobs):
 
     def search(builder, **options):
         task = truetune.Task("final", builder, blobs, ACCURACY, epochs=2)
-        return opened(task, SearchOptions(max_trials=3, directory=tmp_path, **options), Observer())
+        return opened(SearchRequest(task, SearchOptions(max_trials=3, directory=tmp_path, **options), Observer()))
 
     return search
 
