@@ -16,10 +16,10 @@ from truetune.search.registry import make_searcher
 from truetune.space import Hyperparameter, Space, Value
 from truetune.storage.store import Store
 from truetune.study.budget import Limits
+from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
-from truetune.study.kept_weights import KeptWeights
-from truetune.study.lifecycle import Lifecycle
-from truetune.study.running import RunningTrial
+from truetune.study.trials.lifecycle import Lifecycle
+from truetune.study.trials.running import RunningTrial
 from truetune.task import Objective
 from truetune.training.messages import Outcome
 from truetune.trial import Trial, TrialState
@@ -75,23 +75,14 @@ class Timed:
 def measure(url: str, space: Space, algorithm: str, counted: int = 7) -> Costs:
     """What each of `counted` further trials of the study "scaling" at `url` costs its supervisor."""
     began = time.perf_counter()
-    store, weights = Timed(open_store(url)), Path("nowhere")
+    store = Timed(open_store(url))
     trials = store.trials()
     problem = SearchProblem(space, OBJECTIVE.direction, OBJECTIVE.name, len(trials) + counted + 1, EPOCHS, 0)
     searcher = Timed(make_searcher(METHODS.get(algorithm, "keras-tuner"), algorithm, problem))
     searcher.restore(trials)
-    lifecycle = Lifecycle(
-        searcher,  # type: ignore[arg-type]
-        store,  # type: ignore[arg-type]
-        space,
-        trials,
-        limits=Limits(problem.max_trials),
-        objective=OBJECTIVE,
-        seed=0,
-        checkpoints=Path("nowhere"),
-        observer=Observer(),
-        weights=KeptWeights(weights, "best", OBJECTIVE, trials),
-    )
+    settings = StudySettings(Limits(problem.max_trials), OBJECTIVE, keep="best")
+    context = StudyContext(store, space, Observer(), Path("nowhere"), Path("nowhere"))  # type: ignore[arg-type]
+    lifecycle = Lifecycle(searcher, trials, settings, context)  # type: ignore[arg-type]
     starting = time.perf_counter() - began
     generator = np.random.default_rng(1)
     _one_trial(lifecycle, space, generator)  # the first one fills caches
@@ -114,9 +105,10 @@ def _one_trial(lifecycle: Lifecycle, space: Space, generator: np.random.Generato
     running = lifecycle.next(0)
     assert running is not None
     names = space.names(answers(lifecycle, running, space))
-    lifecycle.built(running, names, 1)
+    host = lifecycle.host(running)
+    host.built(names, 1, complete=True)
     for epoch in range(1, EPOCHS + 1):
-        lifecycle.epoch(running, epoch, float(generator.random()))
+        host.epoch(epoch, float(generator.random()))
     lifecycle.ended(running, Outcome(TrialState.COMPLETE, float(generator.random()), EPOCHS, 5))
 
 
@@ -125,7 +117,7 @@ def answers(lifecycle: Lifecycle, running: RunningTrial, space: Space) -> dict[s
     values: dict[str, Value] = {}
     for key, hyperparameter in list(space.entries.items()):
         if space.is_active(key, values):
-            values[key] = lifecycle.answer(running, hyperparameter)
+            values[key] = lifecycle.host(running).answer(hyperparameter)
     return values
 
 

@@ -171,12 +171,11 @@ def test_an_evaluation_that_was_stopped_goes_on_in_its_outer_fold(task, undistur
 
 
 def test_searches_share_the_time_budget():
-    options = SearchOptions(protocol="nested", time_budget=3600.0)
-    left = _Clock(3600.0, time.monotonic() - 600.0).limited(options, "outer fold 1 of 2").time_budget
+    left = _Clock(3600.0, time.monotonic() - 600.0).left_for("outer fold 1 of 2")
     assert 2990.0 < left <= 3000.0
-    assert _Clock(None).limited(replace(options, time_budget=None), "outer fold 1 of 2").time_budget is None
+    assert _Clock(None).left_for("outer fold 1 of 2") is None
     with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min is used up in the last search"):
-        _Clock(3600.0, time.monotonic() - 3601.0).limited(options, "the last search")
+        _Clock(3600.0, time.monotonic() - 3601.0).left_for("the last search")
 
 
 @pytest.mark.tensorflow

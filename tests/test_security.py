@@ -12,7 +12,10 @@ PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "joblib", "dill", "she
 
 ALLOWED = {
     ("truetune/data/reading/safe_pickle.py", "pickle"): "DEAP's files are pickles; only arrays are taken from them",
-    ("truetune/session.py", "cloudpickle"): "over the pipe to our own workers: functions of a script or a notebook",
+    (
+        "truetune/session/training.py",
+        "cloudpickle",
+    ): "over the pipe to our workers: functions of a script or a notebook",
     ("truetune/training/worker.py", "cloudpickle"): "the other end of that pipe",
     ("truetune/tasks/registry.py", "cloudpickle"): "says that a user's file travels over that pipe by value",
 }

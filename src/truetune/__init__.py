@@ -16,19 +16,27 @@ if TYPE_CHECKING:
     from truetune.errors import TruetuneError
     from truetune.result import Result
     from truetune.results.export import BestHyperparameters
+    from truetune.search.base import NoSuggestion, Resume, Searcher
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Objective, Task
+    from truetune.trial import Decision, Suggestion, Trial
 
 _HOMES = {
     "BestHyperparameters": "truetune.results.export",
     "ConfigMapping": "truetune.config.mapping",
     "Dataset": "truetune.data.dataset",
+    "Decision": "truetune.trial",
+    "NoSuggestion": "truetune.search.base",
     "Objective": "truetune.task",
     "Observer": "truetune.study.events",
     "Result": "truetune.result",
+    "Resume": "truetune.search.base",
     "SearchOptions": "truetune.study.options",
+    "Searcher": "truetune.search.base",
+    "Suggestion": "truetune.trial",
     "Task": "truetune.task",
+    "Trial": "truetune.trial",
     "TruetuneError": "truetune.errors",
     "apply": "truetune.config.apply",
     "tune": "truetune.api",
@@ -39,11 +47,17 @@ __all__ = [
     "BestHyperparameters",
     "ConfigMapping",
     "Dataset",
+    "Decision",
+    "NoSuggestion",
     "Objective",
     "Observer",
     "Result",
+    "Resume",
     "SearchOptions",
+    "Searcher",
+    "Suggestion",
     "Task",
+    "Trial",
     "TruetuneError",
     "apply",
     "tune",

@@ -7,7 +7,8 @@ from typing import Any
 
 from truetune.nested import run_nested
 from truetune.result import Result
-from truetune.session import run_session
+from truetune.session.opening import run_session
+from truetune.session.request import SearchRequest
 from truetune.study.events import Observer
 from truetune.study.options import NESTED, SearchOptions
 from truetune.task import Task
@@ -44,4 +45,4 @@ def run_search(
 ) -> Result:
     """`tune` with everything spelled out; `source` says, for the record, how the task was made."""
     run = run_nested if options.protocol == NESTED else run_session
-    return run(task, options, observer, source)
+    return run(SearchRequest(task, options, observer, source or {}))

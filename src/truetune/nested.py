@@ -7,15 +7,13 @@ search that it measures, its choice of epochs and finalists included.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from truetune.data.dataset import Dataset
+from truetune.data.sealing.identified import IdentifiedData
 from truetune.data.sealing.seal import seal
 from truetune.data.splitting.protocols import Fold, Protocol
 from truetune.errors import SearchStopped
@@ -23,18 +21,20 @@ from truetune.result import Result
 from truetune.results.finalists import FreshTraining
 from truetune.results.nested_estimate import NestedEstimate, OuterFold, nested_estimate, read_fold, write_fold
 from truetune.seeds import derive_seed
-from truetune.session import run_session
+from truetune.session.opening import run_session
+from truetune.session.request import SearchRequest
 from truetune.storage.archive import begin_anew
 from truetune.storage.paths import StudyPlace
 from truetune.study.budget import duration
-from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
 from truetune.system.checksum import checksum
-from truetune.task import Task
 from truetune.training.tensorflow_start import start_tensorflow
 
+INNER = "k-fold"
+"""The protocol of every search of a nested evaluation."""
 
-def run_nested(task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None) -> Result:
+
+def run_nested(request: SearchRequest) -> Result:
     """A search in every outer fold, its winner measured on the fold's rows; then a search on all rows.
 
     Each search is a study of its own: an interrupted evaluation goes on where it was.
@@ -43,40 +43,108 @@ def run_nested(task: Task, options: SearchOptions, observer: Observer, source: M
         As `run_session`.
         SearchStopped: a search in an outer fold ended without a winner, or the time budget is used up in one.
     """
-    dataset = task.load()
-    place = StudyPlace.of(
-        options.directory,
-        options.name_for(task.study_prefix or task.name, dataset.is_dummy),
-        options.storage,
-    )
+    options, dataset = request.options, request.task.load()
+    place = request.place(dataset.is_dummy)
     place.make()
     if options.fresh:
-        _begin_anew(place, options, observer)
-        options = replace(options, fresh=False)
+        _begin_anew(place, request)
     development = seal(dataset, place.seal, options.seed).development(dataset)
     folds = Protocol.of(options.outer, options.outer_folds).folds(development, derive_seed(options.seed, "outer"))
-    observer.note(cost(options, len(folds), folds[0].by))
-    clock = _Clock(options.time_budget)
-    measured = []
-    for number, fold in enumerate(folds, start=1):
-        where = f"outer fold {number} of {len(folds)}"
-        observer.note(f"O{where[1:]}: {fold.name}, {len(fold.validation)} rows left out.{clock.said()}")
-        inside = _without(development, fold)
-        inner = clock.limited(_inner_options(options, place, number), where)
-        result = run_session(replace(task, data=inside), inner, observer)
-        clock.check(result, where)
-        kept = place.outer_folds / f"{number}.json"
-        measured.append(_measured(task, development, fold, result, options, kept))
-        observer.note(f"Outer fold {number}: {task.objective.name.removeprefix('val_')} {measured[-1].score:.4f}.")
-    estimate = _estimate(task, development, folds[0], measured)
-    last = clock.limited(_last_options(options), "the last search")
-    result = run_session(replace(task, data=dataset), last, observer, source)
-    return replace(result, nested=estimate)
+    request.observer.note(cost(options, len(folds), folds[0].by))
+    evaluation = _Evaluation(request, place, IdentifiedData(development), folds, _Clock(options.time_budget))
+    estimate = evaluation.estimate([evaluation.fold(number) for number in range(1, len(folds) + 1)])
+    return replace(evaluation.search_all(dataset), nested=estimate)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What the searches of one nested evaluation share.
+
+    Attributes:
+        request: what the evaluation was started with.
+        place: of the search on all rows; those of the outer folds lie inside.
+        development: the rows that are not sealed.
+        folds: the outer ones, drawn from them.
+        clock: the time budget.
+    """
+
+    request: SearchRequest
+    place: StudyPlace
+    development: IdentifiedData
+    folds: tuple[Fold, ...]
+    clock: _Clock
+
+    def fold(self, number: int) -> OuterFold:
+        """Search inside an outer fold (1 is the first) and measure the winner on the rows that it leaves out."""
+        fold, observer = self.folds[number - 1], self.request.observer
+        where = f"outer fold {number} of {len(self.folds)}"
+        left_out = f"{fold.name}, {len(fold.validation)} rows left out"
+        observer.note(f"Outer fold {number} of {len(self.folds)}: {left_out}.{self.clock.left_to_read}")
+        result = run_session(self._inside(number, where))
+        self.clock.check(result, where)
+        measured = self._measured(number, result)
+        observer.note(f"Outer fold {number}: {self._metric} {measured.score:.4f}.")
+        return measured
+
+    def _inside(self, number: int, where: str) -> SearchRequest:
+        """The search without the rows of an outer fold, which are its test part."""
+        inner = self.place.outer(number)
+        options = replace(self.request.options, study_name=inner.name, storage=inner.url, directory=inner.directory)
+        rows = _with_test_part(self.development.dataset, self.folds[number - 1])
+        return self._search(rows, options, where)
+
+    def search_all(self, dataset: Dataset) -> Result:
+        """The search on all rows that are not sealed."""
+        search = self._search(dataset, self.request.options, "the last search")
+        return run_session(replace(search, source=self.request.source))
+
+    def _search(self, dataset: Dataset, options: SearchOptions, where: str) -> SearchRequest:
+        limited = replace(options, protocol=INNER, fresh=False, time_budget=self.clock.left_for(where))
+        return SearchRequest(replace(self.request.task, data=dataset), limited, self.request.observer)
+
+    def _measured(self, number: int, result: Result) -> OuterFold:
+        """The winner of `result`, trained on the fold's training rows and measured on the others."""
+        best = result.best
+        if best is None:
+            raise SearchStopped(
+                f"The search of study '{result.study_name}' ended without a winner, so this outer fold cannot be "
+                "measured. `truetune status` shows why trials failed; mend it and run the same command again."
+            )
+        fold, kept = self.folds[number - 1], self.place.outer_folds / f"{number}.json"
+        values, epochs, options = result.best_hyperparameters, best.best_epoch, self.request.options
+        seeds = [derive_seed(options.seed, "outer", fold.name, repeat) for repeat in range(options.fresh_runs)]
+        identity = {"values": values, "epochs": epochs, "seeds": seeds, "data": self.development.fingerprint}
+        key = checksum(identity)
+        found = read_fold(kept, key)
+        if found is not None:
+            return found
+        start_tensorflow()
+        from truetune.verification.retrain import states_on_test
+
+        train, test = (self.development.dataset.take(rows) for rows in (fold.train, fold.validation))
+        states, score = states_on_test(self.request.task, train, test, values, epochs, seeds)
+        outer = OuterFold(fold.name, values, epochs, len(test), score, tuple(states))
+        write_fold(kept, outer, key)
+        return outer
+
+    def estimate(self, measured: list[OuterFold]) -> NestedEstimate:
+        """What the outer folds say together."""
+        start_tensorflow()
+        from truetune.verification.retrain import pooled_metrics
+
+        states = [state for fold in measured for state in fold.states]
+        values, first = measured[0].hyperparameters, self.folds[0]
+        metrics = pooled_metrics(self.request.task, self.development.dataset, values, states)
+        return nested_estimate(measured, metrics, self._metric, len(first.validation) / len(first.train))
+
+    @property
+    def _metric(self) -> str:
+        return self.request.task.objective.name.removeprefix("val_")
 
 
 @dataclass(frozen=True)
 class _Clock:
-    """The time budget of the whole evaluation, which its searches share."""
+    """The time budget of the whole evaluation, in seconds, which its searches share; None for no limit."""
 
     budget: float | None
     began: float = field(default_factory=time.monotonic)
@@ -85,15 +153,17 @@ class _Clock:
     def left(self) -> float | None:
         return None if self.budget is None else self.budget - (time.monotonic() - self.began)
 
-    def said(self) -> str:
+    @property
+    def left_to_read(self) -> str:
+        """What is left, for a person; empty without a limit."""
         return "" if self.left is None else f" {duration(max(self.left, 0))} of the time budget are left."
 
-    def limited(self, options: SearchOptions, where: str) -> SearchOptions:
-        """`options` of a search that takes no longer than what is left. Raises SearchStopped: nothing is."""
+    def left_for(self, where: str) -> float | None:
+        """The seconds that the search in `where` may take. Raises SearchStopped: nothing is left."""
         left = self.left
         if left is not None and left <= 0:
             raise self._used_up(where)
-        return replace(options, time_budget=left)
+        return left
 
     def check(self, result: Result, where: str) -> None:
         """A search that the time cut short is not the one that is to be measured. Raises SearchStopped."""
@@ -121,62 +191,18 @@ def cost(options: SearchOptions, n_outer: int, by: str) -> str:
     )
 
 
-def _without(development: Dataset, fold: Fold) -> Dataset:
-    """All rows, those of the fold sealed as the test part of the inner search."""
-    parts = np.full(len(development), "train", dtype="<U10")
+def _with_test_part(development: Dataset, fold: Fold) -> Dataset:
+    """All rows, those of the fold as the test part."""
+    parts = np.full(len(development), "train", dtype="<U10")  # the width is part of the fingerprint
     parts[fold.validation] = "test"
     return replace(development, parts=parts)
 
 
-def _begin_anew(place: StudyPlace, options: SearchOptions, observer: Observer) -> None:
+def _begin_anew(place: StudyPlace, request: SearchRequest) -> None:
     """Once, before the seal is made, which the outer folds and the last search share."""
+    options = request.options
     with ExitStack() as stack:
         if not options.shares_study:
             stack.enter_context(place.locked(options.why_alone))
         stack.enter_context(place.set_up_alone())
-        begin_anew(place, observer.note, options.lease_seconds)
-
-
-def _last_options(options: SearchOptions) -> SearchOptions:
-    return replace(options, protocol="k-fold")
-
-
-def _inner_options(options: SearchOptions, place: StudyPlace, number: int) -> SearchOptions:
-    inner = place.outer(number)
-    return replace(_last_options(options), study_name=inner.name, storage=inner.url, directory=inner.directory)
-
-
-def _measured(
-    task: Task, development: Dataset, fold: Fold, result: Result, options: SearchOptions, kept: Path
-) -> OuterFold:
-    """The winner of `result`, trained on the fold's training rows and measured on the others."""
-    best = result.best
-    if best is None:
-        raise SearchStopped(
-            f"The search of study '{result.study_name}' ended without a winner, so this outer fold cannot be measured. "
-            "`truetune status` shows why trials failed; mend it and run the same command again."
-        )
-    values = result.best_hyperparameters
-    seeds = [derive_seed(options.seed, "outer", fold.name, repeat) for repeat in range(options.fresh_runs)]
-    key = checksum({"values": values, "epochs": best.best_epoch, "seeds": seeds, "data": development.fingerprint()})
-    found = read_fold(kept, key)
-    if found is not None:
-        return found
-    start_tensorflow()
-    from truetune.verification.retrain import test_states
-
-    train, test = development.take(fold.train), development.take(fold.validation)
-    states, score = test_states(task, train, test, values, best.best_epoch, seeds)
-    outer = OuterFold(fold.name, values, best.best_epoch, len(test), score, tuple(states))
-    write_fold(kept, outer, key)
-    return outer
-
-
-def _estimate(task: Task, development: Dataset, first: Fold, folds: list[OuterFold]) -> NestedEstimate:
-    start_tensorflow()
-    from truetune.verification.retrain import pooled_metrics
-
-    states = [state for fold in folds for state in fold.states]
-    metrics = pooled_metrics(task, development, folds[0].hyperparameters, states)
-    ratio = len(first.validation) / len(first.train)
-    return nested_estimate(folds, metrics, task.objective.name.removeprefix("val_"), ratio)
+        begin_anew(place, request.observer.note, options.lease_seconds)

@@ -19,6 +19,7 @@ from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Leases
 from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
+from truetune.study.context import StudyContext, StudySettings
 from truetune.study.evaluation import Evaluation
 from truetune.study.reevaluation import Finals, run_finals_in_process
 from truetune.task import Objective
@@ -47,10 +48,13 @@ def store(tmp_path):
 def finals_of(store, listener=None, budget=None, leases=None):
     space = Space()
     space.add(UNITS)
-    missing = partial(missing_runs, TRIALS, ACCURACY, TRAINING)
-    return Finals(
-        store, space, TRIALS, missing, 7, Limits(3), listener or Listener(), NOWHERE, budget=budget, leases=leases
-    )
+    return started(store, TRIALS, space, listener or Listener(), budget=budget, leases=leases)
+
+
+def started(store, trials, space, listener, evaluation=None, budget=None, leases=None):
+    settings = StudySettings(Limits(3), ACCURACY, seed=7, evaluation=evaluation or Evaluation())
+    context = StudyContext(store, space, listener, NOWHERE, NOWHERE, leases)
+    return Finals(trials, partial(missing_runs, trials, ACCURACY, TRAINING), settings, context, budget)
 
 
 def scored(request):
@@ -120,8 +124,7 @@ def test_todays_config_is_trained_in_full_however_early_hyperband_gave_it_up(sto
     space = Space()
     space.add(UNITS)
     trials = (first, *TRIALS[1:])
-    missing = partial(missing_runs, trials, ACCURACY, TRAINING)
-    finals = Finals(store, space, trials, missing, 7, Limits(3), Listener(), NOWHERE, Evaluation(epochs=9))
+    finals = started(store, trials, space, Listener(), Evaluation(epochs=9))
     finals.begin_stage()
     asked = {running.planned.trial: finals.request(running) for _ in range(6) if (running := finals.next())}
     assert (asked[0].schedule.epochs, asked[0].score_epoch) == (None, None)
@@ -226,7 +229,7 @@ def stores(tmp_path):
 
 @pytest.fixture
 def shared(stores, monkeypatch):
-    monkeypatch.setattr("truetune.study.reevaluation.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("truetune.study.run_queue.LOOK_SECONDS", 0.0)
     finals = [finals_of(made, leases=Leases(made.owner, 60.0)) for made in stores]
     for one in finals:
         assert one.begin_stage()

@@ -12,9 +12,11 @@ import pytest
 import truetune
 from support.finals_lab import Listener
 from truetune.results.finalists import FreshTraining, choose, missing_runs
-from truetune.session import opened
+from truetune.session.opening import opened
+from truetune.session.request import SearchRequest
 from truetune.space import Hyperparameter, Space
 from truetune.study.budget import Limits
+from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
 from truetune.study.loop import run_in_workers, trained
 from truetune.study.options import SearchOptions
@@ -72,7 +74,7 @@ def searched(tmp_path, blobs):
 
     def search(builder, **options):
         task = truetune.Task("final", builder, blobs, ACCURACY, epochs=2)
-        return opened(task, SearchOptions(max_trials=3, directory=tmp_path, **options), Observer())
+        return opened(SearchRequest(task, SearchOptions(max_trials=3, directory=tmp_path, **options), Observer()))
 
     return search
 
@@ -81,7 +83,9 @@ def finals_of(session, listener, training=TRAINING, limits=None):
     session.prepare_data()
     trials = [trial(number) for number in range(3)]
     missing = partial(missing_runs, trials, ACCURACY, training)
-    return Finals(session.store, space(), trials, missing, 7, limits or Limits(3), listener, session.place.checkpoints)
+    settings, place = StudySettings(limits or Limits(3), ACCURACY, seed=7), session.place
+    context = StudyContext(session.store, space(), listener, place.checkpoints, place.weights)
+    return Finals(trials, missing, settings, context)
 
 
 def test_finalists_are_trained_in_workers_and_one_that_is_killed_is_trained_again(searched, tmp_path):

@@ -26,8 +26,7 @@ def labs(make_lab):
 
 
 def look(lab):
-    lab.lifecycle._others.look_at_once()
-    lab.lifecycle._look_around()
+    lab.lifecycle.look_at_once()
 
 
 def test_numbers_are_shared_out_exactly(labs):
@@ -77,14 +76,14 @@ def test_a_trial_of_a_dead_process_is_taken_over_and_the_dead_one_notices(labs):
     assert (again.number, again.attempt, again.answers) == (0, 1, running.answers)
     second.build(again)
 
-    stopped = first.lifecycle.epoch(running, 1, 0.9)
+    stopped = first.lifecycle.host(running).epoch(1, 0.9)
     assert stopped.name == "STOP"
     first.lifecycle.ended(running, done(0))
     assert first.notes.dropped == [0]
     assert [line for line in first.notes.lines if "Trial 0 was taken over by another process" in line]
     assert second.trials()[0].reports == {}
 
-    second.lifecycle.epoch(again, 1, 0.5)
+    second.lifecycle.host(again).epoch(1, 0.5)
     second.lifecycle.ended(again, done(0))
     look(first)
     first.run()

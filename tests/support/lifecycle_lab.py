@@ -8,8 +8,9 @@ from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Leases
 from truetune.storage.store import Store
 from truetune.study.budget import Limits
+from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
-from truetune.study.lifecycle import Lifecycle
+from truetune.study.trials.lifecycle import Lifecycle
 from truetune.task import Objective
 from truetune.testing.driver import LightHyperparameters
 from truetune.testing.driver import trace as trace_builder
@@ -70,22 +71,15 @@ class Lab:
         self.stores.append(store)
         space = trace_builder(self.builder)
         problem = SearchProblem(space.copy(), "max", "score", self.searched or max_trials, 3, 0)
-        searcher = TPESearcher(problem)
+        self.searcher = TPESearcher(problem)
         trials = store.trials()
-        searcher.restore([trial for trial in trials if trial.is_built])
-        self.lifecycle = Lifecycle(
-            searcher,
-            store,
-            space,
-            trials,
-            limits=Limits(max_trials, **limits),
-            objective=Objective("score", "max"),
-            seed=0,
-            checkpoints=self.folder / "checkpoints",
-            observer=self.notes,
-            leases=Leases(store.owner, 60.0) if sharing else None,
-            max_parameters=max_parameters,
+        self.searcher.restore([trial for trial in trials if trial.is_built])
+        settings = StudySettings(Limits(max_trials, **limits), Objective("score", "max"), max_parameters=max_parameters)
+        leases = Leases(store.owner, 60.0) if sharing else None
+        context = StudyContext(
+            store, space, self.notes, self.folder / "checkpoints", self.folder / "weights", leases=leases
         )
+        self.lifecycle = Lifecycle(self.searcher, trials, settings, context)
         return self.lifecycle
 
     @property
@@ -96,16 +90,17 @@ class Lab:
         return self.store.trials()
 
     def build(self, running):
-        hp = LightHyperparameters(lambda hyperparameter: self.lifecycle.answer(running, hyperparameter))
+        host = self.lifecycle.host(running)
+        hp = LightHyperparameters(host.answer)
         self.builder(hp)
-        return self.lifecycle.built(running, dict(hp.values), self.parameters(hp.values))
+        return host.built(dict(hp.values), self.parameters(hp.values), complete=True)
 
     def train(self, running, outcome=None):
         """Build and, unless it is a duplicate, end the trial; whether it was trained."""
         if not self.build(running):
             self.lifecycle.ended(running, None)
             return False
-        self.lifecycle.epoch(running, 1, 0.5)
+        self.lifecycle.host(running).epoch(1, 0.5)
         self.lifecycle.ended(running, outcome or done(running.number))
         return True
 

@@ -209,10 +209,10 @@ def test_a_loss_that_diverged_is_said():
 
 
 def test_metrics_are_those_of_the_test_rows(task, retrained):
-    from truetune.verification.retrain import metric_of, test_metrics
+    from truetune.verification.retrain import metric_of, metrics_on_test
 
     fresh = small_data(seed=1)
-    metrics = test_metrics(retrained, fresh)
+    metrics = metrics_on_test(retrained, fresh)
     assert {"loss", "accuracy", "uar", "macro_f1"} <= set(metrics)
     predicted = retrained.model.predict(retrained.transformers[""].transform(fresh.X), verbose=0).argmax(axis=1)
     assert metrics["accuracy"] == pytest.approx(np.mean(predicted == fresh.y))

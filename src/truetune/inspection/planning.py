@@ -9,7 +9,9 @@ from pathlib import Path
 
 from truetune.data.splitting.protocols import Protocol
 from truetune.results.finalists import FreshTraining
-from truetune.session import Session, opened
+from truetune.session.opening import opened
+from truetune.session.request import SearchRequest
+from truetune.session.session import Session
 from truetune.space import Space
 from truetune.study.events import Observer
 from truetune.study.options import NESTED, SearchOptions
@@ -71,7 +73,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
     notes = _Notes()
     with tempfile.TemporaryDirectory() as scratch:
         elsewhere = replace(options, directory=Path(scratch), storage=None, fresh=False, workers=1)
-        with opened(task, elsewhere, notes) as session:
+        with opened(SearchRequest(task, elsewhere, notes)) as session:
             session.prepare_data()
             with session.workers() as workers:
                 worker = next(iter(workers))
@@ -80,7 +82,7 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(traced, messages.Traced)
             assert isinstance(timed, messages.Timed)
             searcher = session.searcher(traced.space, [])
-            n_folds, searches = len(session.folds), _searches(session)
+            n_folds, searches = len(session.data.folds), _searches(session)
     trials, epochs = _budget(task, options)
     finals = FreshTraining(options.finalists, options.fresh_runs).of_search(trials).most_runs
     winners = (searches - 1) * options.fresh_runs
@@ -102,11 +104,11 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
 
 def _searches(session: Session) -> int:
     """Number of searches: a nested evaluation searches in every outer fold, and once more on all rows."""
-    options = session.options
+    options = session.request.options
     if options.protocol != NESTED:
         return 1
-    development = session.seal().development(session.dataset)
-    return len(Protocol.of(options.outer, options.outer_folds).folds(development, options.seed)) + 1
+    outer = Protocol.of(options.outer, options.outer_folds)
+    return len(outer.folds(session.data.development, options.seed)) + 1
 
 
 def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Budget:
     """
 
     def __init__(self, limits: Limits, objective: Objective, ended: Iterable[Trial] = ()) -> None:
-        self._limits, self._objective = limits, objective
+        self.limits, self._objective = limits, objective
         self._began = time.monotonic()
         self._seconds: list[float] = []
         self._best: float | None = None
@@ -63,7 +63,7 @@ class Budget:
 
     def why_not(self) -> str:
         """Why no further trial may start, for a person; "" when one may."""
-        patience = self._limits.no_improvement
+        patience = self.limits.no_improvement
         if patience is not None and self._best is not None and self._since_best >= patience:
             return (
                 f"The last {self._since_best} trials brought no improvement (--stop-after-no-improvement {patience})."
@@ -72,15 +72,15 @@ class Budget:
 
     def why_no_time(self) -> str:
         """Why no further training may start, as far as time goes; "" when one may."""
-        if self._limits.time_budget is None:
+        if self.limits.time_budget is None:
             return ""
-        left = self._limits.time_budget - (time.monotonic() - self._began)
+        left = self.limits.time_budget - (time.monotonic() - self._began)
         expected = self._expected_seconds()
         if left >= expected and left > 0:
             return ""
         return (
             f"A further trial takes about {duration(expected)}, and {duration(max(left, 0))} of the time budget of "
-            f"{duration(self._limits.time_budget)} are left."
+            f"{duration(self.limits.time_budget)} are left."
         )
 
     def _expected_seconds(self) -> float:
@@ -93,7 +93,7 @@ class Budget:
     @property
     def is_over(self) -> bool:
         """Whether the time is up also for trials that run."""
-        budget = self._limits.time_budget
+        budget = self.limits.time_budget
         return budget is not None and time.monotonic() - self._began > budget
 
 

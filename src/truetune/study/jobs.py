@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -9,6 +10,7 @@ from typing import Protocol, TypeVar
 from truetune.space import Hyperparameter, Value
 from truetune.study.budget import Limits
 from truetune.training.messages import Host, Outcome, Request
+from truetune.trial import TrialState
 from truetune.workers.memory import Death
 
 
@@ -62,11 +64,14 @@ class Jobs(Protocol[R]):
     def ended(self, running: R, outcome: Outcome | None) -> None:
         """Record how it went; `outcome` is None where nothing was trained."""
 
-    def failed(self, running: R, reason: str, cause: str) -> None:
-        """Record that it failed without an outcome of its own; `cause` is one of `trial.CAUSES`."""
-
     def died(self, running: R, death: Death) -> None:
         """Its worker died: train it again, or record that it failed."""
 
     def close(self, running: Sequence[R]) -> None:
         """Nothing more is trained here; `running` are interrupted."""
+
+
+def failure(running: Running, reason: str, cause: str) -> Outcome:
+    """Of a training that has no outcome of its own; `cause` is one of `trial.CAUSES`."""
+    seconds = time.monotonic() - running.began
+    return Outcome(TrialState.FAILED, reason=reason, seconds=seconds, cause=cause)

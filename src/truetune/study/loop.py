@@ -12,8 +12,8 @@ from truetune.errors import SearchStopped
 from truetune.space import Hyperparameter, Value
 from truetune.study.dispatch import reply
 from truetune.study.folds_ahead import Assignment, Help, next_help
-from truetune.study.jobs import Jobs, R
-from truetune.study.lifecycle import Lifecycle
+from truetune.study.jobs import Jobs, R, failure
+from truetune.study.trials.lifecycle import Lifecycle
 from truetune.training import messages
 from truetune.trial import TIMEOUT, Decision
 from truetune.workers.pool import STARTS, Worker, WorkerDied, Workers, raise_refusal
@@ -106,7 +106,7 @@ class _Loop(Generic[R]):
                 self._workers.by_index(index).restart()
                 del self._trainings[index]
                 reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
-                self._jobs.failed(training.running, reason, TIMEOUT)
+                self._jobs.ended(training.running, failure(training.running, reason, TIMEOUT))
 
     def hear(self, worker: Worker) -> None:
         """Handle one message of `worker`, or its death."""

@@ -93,14 +93,20 @@ class Pairs:
 
     def _train(self, candidate: Candidate, seed: int) -> Measured:
         """Every metric of one training on the test part, and on its drawn clusters; the model is forgotten."""
-        from truetune.verification.retrain import metric_of, release, resampled_test_metrics, test_metrics, train_final
+        from truetune.verification.retrain import (
+            metric_of,
+            metrics_on_test,
+            release,
+            resampled_metrics_on_test,
+            train_final,
+        )
 
         counts = cluster_counts(len(self.clusters), self.draws_seed)
         try:
             retrained = train_final(self.task, self.development, candidate.values, candidate.epochs, seed)
-            metrics = test_metrics(retrained, self.test)
+            metrics = metrics_on_test(retrained, self.test)
             metric_of(self.task, metrics)
-            drawn = resampled_test_metrics(retrained, self.test, self.clusters.parts, counts, metrics)
+            drawn = resampled_metrics_on_test(retrained, self.test, self.clusters.parts, counts, metrics)
             return Measured(metrics, drawn)
         finally:
             release()

@@ -188,7 +188,7 @@ def train_final(task: Task, development: Dataset, values: Mapping[str, Value], e
     return Retrained(model, dict(hp.values), epochs, seed, len(train), history, transform, transformers)
 
 
-def test_metrics(retrained: Retrained, test: Dataset) -> dict[str, float]:
+def metrics_on_test(retrained: Retrained, test: Dataset) -> dict[str, float]:
     """Every metric of the compiled model, and its loss, on rows that it has not seen."""
     rows = retrained.transform(test)[0]
     x, y = (dict(part) if isinstance(part, Mapping) else part for part in (rows.X, rows.y))
@@ -196,10 +196,7 @@ def test_metrics(retrained: Retrained, test: Dataset) -> dict[str, float]:
     return numbers(logs)
 
 
-test_metrics.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
-
-
-def resampled_test_metrics(
+def resampled_metrics_on_test(
     retrained: Retrained, test: Dataset, parts: Sequence[Array], counts: Array, whole: Mapping[str, float]
 ) -> dict[str, Array]:
     """The metrics over parts of the test rows drawn with replacement, without those that cannot be added up.
@@ -220,7 +217,7 @@ def resampled_test_metrics(
     return {name: values for name, values in drawn.items() if name in added_up}
 
 
-def test_states(
+def states_on_test(
     task: Task, train: Dataset, test: Dataset, values: Mapping[str, Value], epochs: int, seeds: Sequence[int]
 ) -> tuple[list[State], float]:
     """What the metrics count on `test`, one training a seed; and the objective's metric of all of them together."""
@@ -235,9 +232,6 @@ def test_states(
         finally:
             release()
     return states, score
-
-
-test_states.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 
 
 def pooled_metrics(task: Task, rows: Dataset, values: Mapping[str, Value], states: Sequence[State]) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given as for_all
@@ -9,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from truetune.data.checks.leaks import check_folds, check_identical, near_identical
+from truetune.data.checks.row_hashes import HashedRows
 from truetune.data.dataset import Dataset
 from truetune.data.splitting.protocols import Protocol
 from truetune.errors import DataError
@@ -23,8 +26,8 @@ def noise(n_features=4, n=100, seed=0, shape=None):
 
 def test_rows_that_differ_are_fine():
     data = noise()
-    check_identical(data, KEPT, HELD, "the test part")
-    check_folds(data, Protocol("k-fold", 5).folds(data, 0))
+    check_identical(HashedRows.of(data), KEPT, HELD, "the test part")
+    check_folds(HashedRows.of(data), Protocol("k-fold", 5).folds(data, 0))
 
 
 def test_a_row_twice_is_shown_with_its_group_and_class():
@@ -37,46 +40,46 @@ def test_a_row_twice_is_shown_with_its_group_and_class():
         r".*Drop one of each pair, or give both the same group\.$"
     )
     with pytest.raises(DataError, match=match):
-        check_identical(named, KEPT, HELD, "the test part")
+        check_identical(HashedRows.of(named), KEPT, HELD, "the test part")
 
 
 def test_three_pairs_are_shown_and_the_others_counted():
     data = noise()
     data.X[80:90] = data.X[10:20]
     with pytest.raises(DataError, match=r"^10 rows .* row 82 \(class 0\) = row 12 \(class 0\); and 7 more\."):
-        check_identical(data, KEPT, HELD, "the test part")
+        check_identical(HashedRows.of(data), KEPT, HELD, "the test part")
 
 
 def test_rows_have_the_numbers_of_the_data_they_were_taken_from():
     data = noise()
     data.X[90] = data.X[7]
     with pytest.raises(DataError, match=r"row 1090 \(class 0\) = row 1007"):
-        check_identical(data, KEPT, HELD, "the test part", row_numbers=np.arange(1000, 1100))
+        check_identical(replace(HashedRows.of(data), numbers=np.arange(1000, 1100)), KEPT, HELD, "the test part")
 
 
 def test_labels_that_are_numbers_are_shown_and_vectors_are_not():
     data = noise()
     data.X[90] = data.X[7]
     with pytest.raises(DataError, match=r"row 90 \(label 9\) = row 7 \(label 0\.7\)\."):
-        check_identical(Dataset(data.X, np.arange(100) / 10), KEPT, HELD, "the test part")
+        check_identical(HashedRows.of(Dataset(data.X, np.arange(100) / 10)), KEPT, HELD, "the test part")
     with pytest.raises(DataError, match=r"row 90 = row 7\."):
-        check_identical(Dataset(data.X, np.zeros((100, 2))), KEPT, HELD, "the test part")
+        check_identical(HashedRows.of(Dataset(data.X, np.zeros((100, 2)))), KEPT, HELD, "the test part")
 
 
 def test_every_input_must_agree():
     left, right = noise().X, noise(seed=1).X.copy()
     left[90] = left[7]
     data = Dataset({"left": left, "right": right}, np.arange(100) % 2)
-    check_identical(data, KEPT, HELD, "the test part")
+    check_identical(HashedRows.of(data), KEPT, HELD, "the test part")
     right[90] = right[7]
     with pytest.raises(DataError, match=r"row 90"):
-        check_identical(data, KEPT, HELD, "the test part")
+        check_identical(HashedRows.of(data), KEPT, HELD, "the test part")
 
 
 def test_a_row_twice_on_one_side_is_fine():
     data = noise()
     data.X[6] = data.X[7]
-    check_identical(data, KEPT, HELD, "the test part")
+    check_identical(HashedRows.of(data), KEPT, HELD, "the test part")
 
 
 @settings(max_examples=30)
@@ -86,9 +89,9 @@ def test_folds_are_refused_exactly_when_a_value_is_on_both_sides(values, seed):
     folds = Protocol("k-fold", 3).folds(data, seed)
     if any(set(data.X[f.train, 0]) & set(data.X[f.validation, 0]) for f in folds):
         with pytest.raises(DataError, match=r"of the validation part of fold \d of 3 with the same"):
-            check_folds(data, folds)
+            check_folds(HashedRows.of(data), folds)
     else:
-        check_folds(data, folds)
+        check_folds(HashedRows.of(data), folds)
 
 
 def test_the_users_own_parts_are_no_exception():
@@ -97,7 +100,7 @@ def test_the_users_own_parts_are_no_exception():
     parts = np.repeat(["train", "validation"], [80, 20])
     given = Dataset(data.X, data.y, parts=parts)
     with pytest.raises(DataError, match=r"^1 row of the validation part with the same"):
-        check_folds(given, Protocol().folds(given, 0))
+        check_folds(HashedRows.of(given), Protocol().folds(given, 0))
 
 
 def test_splits_that_are_drawn_later_are_looked_at_where_rows_are_identical():
@@ -106,16 +109,16 @@ def test_splits_that_are_drawn_later_are_looked_at_where_rows_are_identical():
     drawn = [protocol.folds(data, seed) for seed in range(20)]
     together = [any({7, 90} <= set(fold.validation) for fold in folds) for folds in drawn]
     own, apart = drawn[together.index(True)], drawn[together.index(False)]
-    check_folds(data, own)
-    check_folds(data, own, fresh=[own])
+    check_folds(HashedRows.of(data), own)
+    check_folds(HashedRows.of(data), own, fresh=[own])
     with pytest.raises(DataError, match=r"^1 row of the validation part of a split that will be drawn later"):
-        check_folds(data, own, fresh=[own, apart])
+        check_folds(HashedRows.of(data), own, fresh=[own, apart])
 
     def never():
         raise AssertionError("no rows are identical")
         yield
 
-    check_folds(noise(), own, fresh=never())
+    check_folds(HashedRows.of(noise()), own, fresh=never())
 
 
 # Rows that are nearly the same

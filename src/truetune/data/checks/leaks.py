@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from truetune.data.checks.row_hashes import row_hashes
+from truetune.data.checks.row_hashes import HashedRows
 from truetune.data.dataset import Array, Dataset, named
 from truetune.data.splitting.protocols import Fold
 from truetune.errors import DataError
@@ -27,89 +26,66 @@ MOST_FEATURES = 200
 PROJECTED_FEATURES = 64
 
 
-@dataclass(frozen=True)
-class _Sides:
-    """Row numbers on the two sides of a split, and the name of the held side."""
-
-    kept: Array
-    held: Array
-    where: str
-
-
-def check_identical(
-    dataset: Dataset, kept: Array, held: Array, where: str, *, row_numbers: Array | None = None
-) -> None:
+def check_identical(rows: HashedRows, kept: Array, held: Array, where: str) -> None:
     """Refuse a split that has a row on both sides, whatever its label and its group.
 
     Args:
-        dataset: the rows that are split.
-        kept, held: row numbers within `dataset`, disjoint.
+        rows: what is split.
+        kept, held: row numbers within `rows`, disjoint.
         where: name of `held` in the message: "the test part", "the validation part of fold 2 of 5".
-        row_numbers: numbers of the rows in the message, shape (n_samples,), if `dataset` is a selection; None counts
-            them from 0.
 
     Raises:
         DataError: the features of a row of `held` are those of a row of `kept`, by hash (see `row_hashes`).
     """
-    _check_hashes(dataset, row_hashes(dataset.X), _Sides(kept, held, where), row_numbers)
-
-
-def check_folds(
-    development: Dataset,
-    folds: Sequence[Fold],
-    row_numbers: Array | None = None,
-    fresh: Iterable[Sequence[Fold]] = (),
-) -> None:
-    """Refuse folds that train and validate on the same row; the rows are hashed once for all folds.
-
-    Args:
-        development: the rows that are not sealed.
-        folds: drawn from them.
-        row_numbers: of the rows in the data they were taken from, shape (n_samples,), for the message.
-        fresh: folds that will be drawn later; checked only if there are identical rows at all.
-
-    Raises:
-        DataError: see `check_identical`.
-    """
-    hashes = row_hashes(development.X)
-    if len(np.unique(hashes)) == len(hashes):
-        return
-    for fold in folds:
-        where = "the validation part" if len(folds) == 1 else f"the validation part of fold {fold.name}"
-        _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
-    for fold in (fold for split in fresh for fold in split):
-        where = "the validation part of a split that will be drawn later"
-        _check_hashes(development, hashes, _Sides(fold.train, fold.validation, where), row_numbers)
-
-
-def _check_hashes(dataset: Dataset, hashes: Array, sides: _Sides, row_numbers: Array | None) -> None:
-    twice = sides.held[np.isin(hashes[sides.held], hashes[sides.kept])]
+    hashes = rows.hashes
+    twice = held[np.isin(hashes[held], hashes[kept])]
     if not len(twice):
         return
-    pairs = [(int(row), int(sides.kept[hashes[sides.kept] == hashes[row]][0])) for row in twice[:MOST_SHOWN]]
-    shown = "; ".join(f"{_row(dataset, a, row_numbers)} = {_row(dataset, b, row_numbers)}" for a, b in pairs)
+    pairs = [(int(row), int(kept[hashes[kept] == hashes[row]][0])) for row in twice[:MOST_SHOWN]]
+    shown = "; ".join(f"{_row(rows, a)} = {_row(rows, b)}" for a, b in pairs)
     more = f"; and {len(twice) - len(pairs)} more" if len(twice) > len(pairs) else ""
     raise DataError(
-        f"{_rows(len(twice))} of {sides.where} with the same features as a training row: "
+        f"{_counted(len(twice))} of {where} with the same features as a training row: "
         f"{shown}{more}. Expected every row on one side only, since a model knows the rows it was trained on. "
         "Drop one of each pair, or give both the same group."
     )
 
 
-def _rows(count: int) -> str:
+def check_folds(development: HashedRows, folds: Sequence[Fold], fresh: Iterable[Sequence[Fold]] = ()) -> None:
+    """Refuse folds that train and validate on the same row.
+
+    Args:
+        development: the rows that are not sealed.
+        folds: drawn from them.
+        fresh: folds that will be drawn later; looked at only where there are identical rows at all.
+
+    Raises:
+        DataError: see `check_identical`.
+    """
+    if len(np.unique(development.hashes)) == len(development.hashes):
+        return
+    for fold in folds:
+        where = "the validation part" if len(folds) == 1 else f"the validation part of fold {fold.name}"
+        check_identical(development, fold.train, fold.validation, where)
+    for fold in (fold for split in fresh for fold in split):
+        where = "the validation part of a split that will be drawn later"
+        check_identical(development, fold.train, fold.validation, where)
+
+
+def _counted(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _row(dataset: Dataset, row: int, row_numbers: Array | None) -> str:
+def _row(rows: HashedRows, row: int) -> str:
     """`row 12 (group anna, class calm)`, as far as known."""
+    dataset = rows.dataset
     known = [] if dataset.groups is None else [f"group {dataset.groups[row]}"]
     label = dataset.labels[row]
     if dataset.is_classification:
         known.append(f"class {dataset.class_names[label] if dataset.class_names else label}")
     elif np.ndim(label) == 0:
         known.append(f"label {label:g}")
-    number = row if row_numbers is None else row_numbers[row]
-    return f"row {number}" + (f" ({', '.join(known)})" if known else "")
+    return f"row {rows.numbers[row]}" + (f" ({', '.join(known)})" if known else "")
 
 
 def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:

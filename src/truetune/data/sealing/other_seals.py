@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from truetune.data.checks.row_hashes import row_hashes
+from truetune.data.checks.row_hashes import HashedRows
 from truetune.data.dataset import Array, Dataset
 from truetune.data.sealing.seal_file import SealFile, read_seal_file
 from truetune.data.splitting.splits import Split
@@ -45,22 +45,23 @@ def same_test_part(dataset: Dataset, path: Path, fingerprint: str) -> Split | No
     return None
 
 
-def same_rows(dataset: Dataset, path: Path) -> Split | None:
+def same_rows(rows: HashedRows, path: Path) -> Split | None:
     """The test part that another study has sealed for the same features in the same order with other labels.
 
     None if there is none, or if it would put a group on both sides or a class into the test part only.
     """
+    dataset = rows.dataset
     by = "row" if dataset.groups is None else "subject"
     for _, other in other_seals(path):
         if not _fits(other, len(dataset)) or len(other.row_hashes) != len(other.test_rows):
             continue
-        if np.array_equal(row_hashes(dataset.take(other.test_rows).X), other.row_hashes):
+        if np.array_equal(rows.hashes[other.test_rows], other.row_hashes):
             split = _split(other.test_rows, len(dataset), by)
             return split if _is_fair(dataset, split) else None
     return None
 
 
-def refuse_sealed_rows(development: Dataset, path: Path, fingerprint: str) -> None:
+def refuse_sealed_rows(development: HashedRows, path: Path, fingerprint: str) -> None:
     """Refuse to tune on rows that another study has sealed; archived studies no longer count.
 
     Raises:
@@ -73,12 +74,12 @@ def refuse_sealed_rows(development: Dataset, path: Path, fingerprint: str) -> No
     ]
     if not others:
         return
-    hashes = row_hashes(development.X)
+    n_rows = len(development.hashes)
     for name, seal in others:
-        n_sealed = int(np.isin(hashes, seal.row_hashes).sum())
+        n_sealed = int(np.isin(development.hashes, seal.row_hashes).sum())
         if n_sealed:
             raise StudyError(
-                f"{n_sealed} of the {len(development)} rows that this search would tune on are test rows of study "
+                f"{n_sealed} of the {n_rows} rows that this search would tune on are test rows of study "
                 f"'{name}', sealed in {path.parent.parent / name / 'seal.json'}. Expected none, because that study's "
                 "verdict needs unseen test rows. Use exactly the data of that study, or put these rows into the part "
                 "'test' (Dataset.parts), or pass another --directory."

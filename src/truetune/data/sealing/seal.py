@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from truetune.data.checks.leaks import check_identical
-from truetune.data.checks.row_hashes import row_hashes
+from truetune.data.checks.row_hashes import HashedRows
 from truetune.data.dataset import Array, Dataset
+from truetune.data.sealing.identified import IdentifiedData
 from truetune.data.sealing.locked import locked
 from truetune.data.sealing.other_seals import FOLDER, refuse_sealed_rows, same_rows, same_test_part
 from truetune.data.sealing.seal_file import SealFile, damaged, read_seal_file
@@ -63,23 +64,27 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
         DataError: the data cannot be split, or a row is on both sides.
         StorageError: `path` cannot be written.
     """
-    fingerprint = dataset.fingerprint()
+    return seal_of(IdentifiedData(dataset), path, seed, fraction)
+
+
+def seal_of(data: IdentifiedData, path: Path, seed: int, fraction: float = TEST_FRACTION) -> Seal:
+    """As `seal`; what identifies the data is computed at most once."""
+    n_rows, fingerprint = len(data.dataset), data.fingerprint
     if path.exists():
-        return read_seal(path, len(dataset), fingerprint)
+        return read_seal(path, n_rows, fingerprint)
     with _one_at_a_time(path):
         if path.exists():  # another process was quicker
-            return read_seal(path, len(dataset), fingerprint)
-        split = same_test_part(dataset, path, fingerprint) or _new_test_part(dataset, path, seed, fraction)
-        check_identical(dataset, split.kept, split.held, "the test part")
-        refuse_sealed_rows(dataset.take(split.kept), path, fingerprint)
-        hashes = row_hashes(dataset.take(split.held).X)
-        SealFile(fingerprint, split.by, seed, split.held, hashes).write(path)
+            return read_seal(path, n_rows, fingerprint)
+        split = same_test_part(data.dataset, path, fingerprint) or _new_test_part(data.rows, path, seed, fraction)
+        check_identical(data.rows, split.kept, split.held, "the test part")
+        refuse_sealed_rows(data.rows.take(split.kept), path, fingerprint)
+        SealFile(fingerprint, split.by, seed, split.held, data.rows.hashes[split.held]).write(path)
     return Seal(split.kept, split.held, split.by, fingerprint, seed)
 
 
-def _new_test_part(dataset: Dataset, path: Path, seed: int, fraction: float) -> Split:
-    chosen = given(dataset, "test") or same_rows(dataset, path)
-    return chosen or holdout(dataset, fraction, derive_seed(seed, "test"))
+def _new_test_part(rows: HashedRows, path: Path, seed: int, fraction: float) -> Split:
+    chosen = given(rows.dataset, "test") or same_rows(rows, path)
+    return chosen or holdout(rows.dataset, fraction, derive_seed(seed, "test"))
 
 
 def _one_at_a_time(path: Path) -> AbstractContextManager[None]:

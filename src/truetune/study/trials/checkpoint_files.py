@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from truetune.search.base import Searcher
-from truetune.study.running import RunningTrial
+from truetune.study.trials.running import RunningTrial
 from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 

@@ -87,7 +87,7 @@ def test_a_builder_that_died_on_the_way_forbids_what_is_as_large(lab):
     lab.build(first := lab.lifecycle.next(0))
     lab.lifecycle.ended(first, fits_up_to(2)(1))
     died = lab.lifecycle.next(0)
-    units = lab.lifecycle.answer(died, trace(ladder)["units"])
+    units = lab.lifecycle.host(died).answer(trace(ladder)["units"])
     lab.lifecycle.ended(died, fits_up_to(0)(1))
     assert "its model was not built to the end" in lab.trials()[1].reason
     run(lab, fits_up_to(64))

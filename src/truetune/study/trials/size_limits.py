@@ -13,14 +13,14 @@ from truetune.training.messages import Outcome
 from truetune.trial import ERROR, OUT_OF_MEMORY, Trial, TrialState
 
 
-class Feasibility:
+class SizeLimits:
     """Remembers the trials that ran out of memory.
 
     Args:
         space: the study's, which grows.
         trials: of earlier runs.
         max_parameters: the most a model may have; None for no limit.
-        observer: hears once that models were refused.
+        observer: is notified once that models were refused.
     """
 
     def __init__(self, space: Space, trials: Iterable[Trial], max_parameters: int | None, observer: Observer) -> None:

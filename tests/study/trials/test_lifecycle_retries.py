@@ -17,7 +17,7 @@ def test_an_interrupted_trial_is_trained_again_with_number_and_values(lab):
     assert lab.train(lab.lifecycle.next(0))
     second = lab.lifecycle.next(0)
     lab.build(second)
-    lab.lifecycle.epoch(second, 1, 0.3)
+    lab.lifecycle.host(second).epoch(1, 0.3)
     interrupted = lab.trials()[1]
 
     lab.open(4)
@@ -76,7 +76,7 @@ def test_a_trial_whose_worker_was_killed_is_trained_again_once(lab):
     lab.open(2)
     running = lab.lifecycle.next(0)
     lab.build(running)
-    lab.lifecycle.epoch(running, 1, 0.3)
+    lab.lifecycle.host(running).epoch(1, 0.3)
     values = lab.trials()[0].values
     lab.lifecycle.died(running, KILL)
     again = lab.lifecycle.next(0)
@@ -94,10 +94,10 @@ def test_a_worker_killed_while_it_builds_gets_the_same_proposal_again(lab):
     lab.train(lab.lifecycle.next(0))
     running = lab.lifecycle.next(0)
     units = Hyperparameter("Int", "units", 1, low=1, high=100, step=1)
-    value = lab.lifecycle.answer(running, units)
+    value = lab.lifecycle.host(running).answer(units)
     lab.lifecycle.died(running, KILL)
     again = lab.lifecycle.next(0)
-    assert (again.number, lab.lifecycle.answer(again, units)) == (1, value)
+    assert (again.number, lab.lifecycle.host(again).answer(units)) == (1, value)
     lab.run_one(again)
     lab.run()
     assert [t.state for t in lab.trials()] == [TrialState.COMPLETE] * 3

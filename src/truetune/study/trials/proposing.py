@@ -7,11 +7,9 @@ from dataclasses import replace
 
 from truetune.errors import StudyError
 from truetune.search.base import NoSuggestion, Resume, Searcher
-from truetune.space import Space
-from truetune.storage.store import Store
-from truetune.study.budget import Budget, Limits
-from truetune.study.events import Observer
-from truetune.study.running import RunningTrial
+from truetune.study.budget import Budget
+from truetune.study.context import StudyContext
+from truetune.study.trials.running import RunningTrial
 from truetune.trial import Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
@@ -30,10 +28,8 @@ class Proposer:
 
     Args:
         searcher: restored already.
-        store: where numbers are claimed.
-        space: as known so far.
-        limits, budget: say whether a further trial may start.
-        observer: hears why none does.
+        context: of the study; its store is where numbers are claimed.
+        budget: says whether a further trial may start.
         trials: what the record holds.
         look: learns what other processes did.
 
@@ -45,16 +41,13 @@ class Proposer:
     def __init__(
         self,
         searcher: Searcher,
-        store: Store,
-        space: Space,
-        limits: Limits,
+        context: StudyContext,
         budget: Budget,
-        observer: Observer,
         trials: Sequence[Trial],
         look: Callable[[], None],
     ) -> None:
-        self._searcher, self._store, self._space, self._observer = searcher, store, space, observer
-        self._limits, self._budget, self._look = limits, budget, look
+        self._searcher, self._store, self._space = searcher, context.store, context.space
+        self._observer, self._budget, self._look = context.observer, budget, look
         self.building: RunningTrial | None = None
         self.paused = {t.number: t for t in trials if t.state is TrialState.PAUSED}
         self._claimed: Trial | None = None
@@ -76,7 +69,7 @@ class Proposer:
 
     @property
     def _has_number(self) -> bool:
-        return self._store.next_number < self._limits.max_trials
+        return self._store.next_number < self._budget.limits.max_trials
 
     @property
     def holds_number(self) -> bool:
@@ -109,7 +102,7 @@ class Proposer:
 
     def _claim(self, number: int, suggestion: Suggestion) -> tuple[int, Suggestion] | None:
         """Make `number` ours; where another process was quicker, the next one, with what is proposed for it."""
-        claimed = self._store.claim(self._limits.max_trials) if self._has_number else None
+        claimed = self._store.claim(self._budget.limits.max_trials) if self._has_number else None
         if claimed == number:
             self._claimed = Trial(number, TrialState.RUNNING, {})
             return number, suggestion

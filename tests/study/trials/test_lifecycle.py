@@ -87,7 +87,7 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(lab):
 def test_a_worker_that_dies_while_it_builds_costs_one_trial(lab):
     lab.open(2)
     running = lab.lifecycle.next(0)
-    lab.lifecycle.answer(running, Hyperparameter("Int", "units", 1, low=1, high=100, step=1))
+    lab.lifecycle.host(running).answer(Hyperparameter("Int", "units", 1, low=1, high=100, step=1))
     lab.lifecycle.ended(running, failed("the worker ended with exit code 3"))
     lab.run()
     assert [t.state for t in lab.trials()] == [TrialState.FAILED, TrialState.COMPLETE]
@@ -136,7 +136,7 @@ def test_hyperparameters_found_while_searching_are_kept_for_the_next_run(lab):
     lab.open(2)
     running = lab.lifecycle.next(0)
     new = Hyperparameter("Choice", "pool", "max", choices=("max", "mean"))
-    assert lab.lifecycle.answer(running, new) == "max"
+    assert lab.lifecycle.host(running).answer(new) == "max"
     assert Space.from_config(lab.store.meta["discovered"])["pool"] == new
 
 
@@ -145,12 +145,12 @@ def test_what_fit_asks_for_is_recorded_and_answered_alike_again(lab):
     running = lab.lifecycle.next(0)
     lab.build(running)
     batch = Hyperparameter("Choice", "batch_size", 32, choices=(16, 32))
-    assert lab.lifecycle.answer(running, batch) == 32
+    assert lab.lifecycle.host(running).answer(batch) == 32
     assert lab.trials()[0].values["batch_size"] == 32
     lab.open(2)
     again = lab.lifecycle.next(0)
     lab.build(again)
-    assert lab.lifecycle.answer(again, batch) == 32
+    assert lab.lifecycle.host(again).answer(batch) == 32
     lab.lifecycle.ended(again, done(0))
     assert lab.trials()[0].values["batch_size"] == 32
 
@@ -163,12 +163,12 @@ def train_with_fit(lab, asks):
     running = lab.lifecycle.next(0)
     if running is None:
         return
-    lab.lifecycle.answer(running, Hyperparameter("Fixed", "only", 1, choices=(1,)))
-    if not lab.lifecycle.built(running, {"only": 1}, 10, complete=False):
+    lab.lifecycle.host(running).answer(Hyperparameter("Fixed", "only", 1, choices=(1,)))
+    if not lab.lifecycle.host(running).built({"only": 1}, 10, complete=False):
         lab.lifecycle.ended(running, None)
         return
     for hyperparameter in asks:
-        lab.lifecycle.answer(running, hyperparameter)
+        lab.lifecycle.host(running).answer(hyperparameter)
     lab.lifecycle.ended(running, done(running.number))
 
 
@@ -192,7 +192,7 @@ def test_another_range_under_a_known_name_is_refused_across_trials(lab):
     lab.open(2)
     running = lab.lifecycle.next(0)
     with pytest.raises(SpaceError, match=r"'units' is declared twice"):
-        lab.lifecycle.answer(running, Hyperparameter("Int", "units", 1, low=1, high=7, step=1))
+        lab.lifecycle.host(running).answer(Hyperparameter("Int", "units", 1, low=1, high=7, step=1))
 
 
 def test_optuna_opens_the_study_at_any_time(lab):
@@ -239,9 +239,9 @@ def test_a_promotion_whose_checkpoint_is_gone_starts_afresh_and_says_so(lab):
 
 def test_nothing_to_do_for_now_is_not_the_end(lab, monkeypatch):
     lab.open(2)
-    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: NoSuggestion.WAIT)
+    monkeypatch.setattr(lab.searcher, "ask", lambda number, attempt: NoSuggestion.WAIT)
     assert lab.lifecycle.next(0) is None
     assert lab.lifecycle.has_more
-    monkeypatch.setattr(lab.lifecycle._searcher, "ask", lambda number, attempt: NoSuggestion.EXHAUSTED)
+    monkeypatch.setattr(lab.searcher, "ask", lambda number, attempt: NoSuggestion.EXHAUSTED)
     assert lab.lifecycle.next(0) is None
     assert not lab.lifecycle.has_more

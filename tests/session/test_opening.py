@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from truetune.data.checks.row_hashes import row_hashes
 from truetune.data.dataset import Dataset
-from truetune.errors import DataError
-from truetune.session import opened
+from truetune.errors import DataError, StudyError
+from truetune.session.opening import opened, run_session
+from truetune.session.request import SearchRequest
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
 from truetune.task import Objective, Task
@@ -37,7 +39,7 @@ def task_of(data, preprocessing=None):
 
 def prepared(data, folder, **options):
     notes = Notes()
-    with opened(task_of(data), SearchOptions(directory=folder, **options), notes) as session:
+    with opened(SearchRequest(task_of(data), SearchOptions(directory=folder, **options), notes)) as session:
         session.prepare_data()
     return notes.lines
 
@@ -96,11 +98,11 @@ def test_preprocessing_that_holds_sealed_rows_is_refused(blobs, tmp_path):
     task = task_of(replace(blobs, parts=parts), lambda: Remembers(blobs.X[:48]))
     with (
         pytest.raises(DataError, match=r" holds 48 of the 48 sealed rows searched for \(in rows\)"),
-        opened(task, SearchOptions(directory=tmp_path), Notes()) as session,
+        opened(SearchRequest(task, SearchOptions(directory=tmp_path), Notes())) as session,
     ):
         session.prepare_data()
     task = task_of(replace(blobs, parts=parts), lambda: Remembers(np.zeros(4)))
-    with opened(task, SearchOptions(directory=tmp_path), Notes()) as session:
+    with opened(SearchRequest(task, SearchOptions(directory=tmp_path), Notes())) as session:
         session.prepare_data()
 
 
@@ -118,7 +120,49 @@ def test_preprocessing_that_peeks_ends_a_search_before_the_first_trial(blobs, tm
     options = SearchOptions(directory=tmp_path, workers=workers, max_trials=1)
     with (
         pytest.raises(DataError, match=r"ScalesWhatItIsGiven returns different values for 3 rows alone"),
-        opened(task_of(blobs, ScalesWhatItIsGiven), options, Notes()) as session,
+        opened(SearchRequest(task_of(blobs, ScalesWhatItIsGiven), options, Notes())) as session,
     ):
         session.search()
     assert not list(tmp_path.rglob("seal.json"))
+
+
+class Looks:
+    """Counts fingerprints, and rows that are hashed."""
+
+    def __init__(self, monkeypatch):
+        self.fingerprints = self.rows = 0
+        fingerprint = Dataset.fingerprint
+
+        def counted(dataset):
+            self.fingerprints += 1
+            return fingerprint(dataset)
+
+        def hashes(X):
+            self.rows += len(X)
+            return row_hashes(X)
+
+        monkeypatch.setattr(Dataset, "fingerprint", counted)
+        monkeypatch.setattr("truetune.data.checks.row_hashes.row_hashes", hashes)
+
+
+@pytest.mark.tensorflow
+def test_a_study_that_is_opened_looks_once_at_every_row(blobs, tmp_path, monkeypatch):
+    options = SearchOptions(directory=tmp_path, max_trials=1, workers=0, finalists=0)
+    request = SearchRequest(task_of(blobs), options, Notes())
+    looks = Looks(monkeypatch)
+    first = run_session(request)
+    assert (looks.fingerprints, looks.rows) == (1, len(blobs))
+    looks = Looks(monkeypatch)
+    more = run_session(replace(request, options=replace(options, max_trials=2)))
+    assert (looks.fingerprints, looks.rows) == (1, len(blobs))
+    looks = Looks(monkeypatch)
+    again = run_session(replace(request, options=replace(options, max_trials=2)))
+    assert (looks.fingerprints, looks.rows) == (1, 0)
+    assert [len(result.trials) for result in (first, more, again)] == [1, 2, 2]
+
+
+def test_data_that_changed_in_place_are_noticed(blobs, tmp_path):
+    prepared(blobs, tmp_path)
+    blobs.X[0, 0] += 1.0
+    with pytest.raises(StudyError, match="The data changed"):
+        prepared(blobs, tmp_path)

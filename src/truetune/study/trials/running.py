@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from truetune.space import Value
+from truetune.storage.record import LostTrial
 from truetune.trial import Suggestion, Trial
 
 
@@ -38,3 +40,16 @@ class RunningTrial:
     foreseen: dict[str, Value] = field(default_factory=dict)
     refused: str = ""
     lost: bool = False
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Trials that were begun before, by an earlier run or by the trial they continue, are trained on."""
+        return self.earlier is None and self.suggestion.schedule.parent is None
+
+    def writes(self, action: Callable[[], None]) -> bool:
+        """Whether the record took what `action` writes; it does not when another process has the trial by now."""
+        try:
+            action()
+        except LostTrial:
+            self.lost = True
+        return not self.lost

@@ -2,7 +2,7 @@
 
 import pytest
 
-from truetune.study.kept_weights import KeptWeights, weights_path
+from truetune.study.trials.kept_weights import KeptWeights, weights_path
 from truetune.task import Objective
 from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
