@@ -44,7 +44,7 @@ from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
-    from truetune.storage.store import Store
+    from truetune.storage.base import Store
     from truetune.study.reevaluation import Finals
     from truetune.training.folds.source import FoldSource
     from truetune.workers.pool import Workers
@@ -105,10 +105,10 @@ def _open_session(
     place: StudyPlace,
     source: Mapping[str, Any],
 ) -> Session:
-    from truetune.storage.store import Store
+    from truetune.storage.store import create_store
 
     patience = Patience(observer.note)
-    store = Store(place.url, place.name, task.objective.direction, task.objective.name, patience=patience)
+    store = create_store(place.url, place.name, task.objective.direction, task.objective.name, patience=patience)
     is_new = not store.meta
     session = Session(task, options, observer, dataset, place, store, source, is_new)
     try:

@@ -17,10 +17,9 @@ from truetune.errors import BuildError
 from truetune.search.base import Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space, Value
+from truetune.storage.base import LostTrial, Store
 from truetune.storage.leases import Leases
 from truetune.storage.peers import OtherProcesses
-from truetune.storage.record import LostTrial
-from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
 from truetune.study.checkpoint_files import Checkpoints
 from truetune.study.evaluation import Evaluation

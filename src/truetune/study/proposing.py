@@ -8,7 +8,7 @@ from dataclasses import replace
 from truetune.errors import StudyError
 from truetune.search.base import NoSuggestion, Resume, Searcher
 from truetune.space import Space
-from truetune.storage.store import Store
+from truetune.storage.base import Store
 from truetune.study.budget import Budget, Limits
 from truetune.study.events import Observer
 from truetune.study.running import RunningTrial

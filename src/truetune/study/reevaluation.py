@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from truetune.space import Hyperparameter, Space, Value
+from truetune.storage.base import Store
 from truetune.storage.leases import Leases
 from truetune.storage.peers import LOOK_SECONDS
-from truetune.storage.store import Store
 from truetune.study.budget import Budget, Limits
 from truetune.study.evaluation import Evaluation, fresh_seed
 from truetune.study.events import Observer
