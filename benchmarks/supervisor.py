@@ -14,7 +14,8 @@ import psutil
 from truetune.search.base import SearchProblem
 from truetune.search.registry import make_searcher
 from truetune.space import Hyperparameter, Space, Value
-from truetune.storage.store import Store
+from truetune.storage.base import Store
+from truetune.storage.store import create_store
 from truetune.study.budget import Limits
 from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
@@ -75,7 +76,7 @@ class Timed:
 def measure(url: str, space: Space, algorithm: str, counted: int = 7) -> Costs:
     """What each of `counted` further trials of the study "scaling" at `url` costs its supervisor."""
     began = time.perf_counter()
-    store = Timed(open_store(url))
+    store = Timed(store_at(url))
     trials = store.trials()
     problem = SearchProblem(space, OBJECTIVE.direction, OBJECTIVE.name, len(trials) + counted + 1, EPOCHS, 0)
     searcher = Timed(make_searcher(METHODS.get(algorithm, "keras-tuner"), algorithm, problem))
@@ -121,13 +122,13 @@ def answers(lifecycle: Lifecycle, running: RunningTrial, space: Space) -> dict[s
     return values
 
 
-def open_store(url: str) -> Store:
-    return Store(url, "scaling", OBJECTIVE.direction, OBJECTIVE.name)
+def store_at(url: str) -> Store:
+    return create_store(url, "scaling", OBJECTIVE.direction, OBJECTIVE.name)
 
 
 def fill(url: str, space: Space, count: int) -> None:
     """Record random trials until there are `count`."""
-    store = open_store(url)
+    store = store_at(url)
     for number in range(store.next_number, count):
         generator = np.random.default_rng(number)
         trial = Trial(number, TrialState.RUNNING, random_values(space, generator), parameters=1)

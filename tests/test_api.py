@@ -11,7 +11,7 @@ import pytest
 
 import truetune
 from truetune.errors import BuildError, DataError, InputError, RepeatedFailure, StudyError
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 from truetune.study.events import Observer
 from truetune.trial import TrialState
 
@@ -119,7 +119,7 @@ def test_an_interrupted_run_goes_on_with_the_same_values(tmp_path, blobs):
 
     with pytest.raises(KeyboardInterrupt):
         tuned(small_task(blobs), tmp_path, max_trials=3, observer=Interrupting())
-    store = Store.open_existing(f"sqlite:///{tmp_path}/tuning/optuna.db", "small_optuna")
+    store = open_store(f"sqlite:///{tmp_path}/tuning/optuna.db", "small_optuna")
     interrupted = store.trials()[1]
     store.close()
     assert interrupted.state is TrialState.RUNNING
@@ -151,7 +151,7 @@ def test_another_space_or_other_data_are_refused_and_fresh_archives(tmp_path, bl
     assert len(result.trials) == 1
     archived = [line for line in notes.lines if "earlier study is kept as 'small_optuna_archived_" in line]
     assert archived
-    kept = Store.open_existing(result.storage, archived[0].split("'")[1])
+    kept = open_store(result.storage, archived[0].split("'")[1])
     assert len(kept.trials()) == 1
     kept.close()
 

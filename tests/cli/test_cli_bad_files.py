@@ -109,9 +109,9 @@ class TestDatabase:
 
     def test_status_of_an_unknown_study(self, database):
         from truetune.storage.database import sqlite_url
-        from truetune.storage.store import Store
+        from truetune.storage.store import create_store
 
-        Store(sqlite_url(database), "mine", "max", "val_accuracy").close()
+        create_store(sqlite_url(database), "mine", "max", "val_accuracy").close()
         assert "Expected one of: mine" in refused("status", "--study-name", "yours")
 
 

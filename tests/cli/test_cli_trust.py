@@ -7,7 +7,7 @@ import pytest
 from support.cli_runs import refused, run
 from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 
 TASK = """
 from pathlib import Path
@@ -65,7 +65,9 @@ def test_it_is_run_where_a_person_says_so_or_a_search_here_was(stranger, how):
     words = ("--task", "evil.py:task") if how == "said" else ()
     if how == "recorded":
         (stranger / "models" / "tuning").mkdir()
-        store = Store(sqlite_url(stranger / "models" / "tuning" / "optuna.db"), "mine_optuna", "max", "val_accuracy")
+        store = create_store(
+            sqlite_url(stranger / "models" / "tuning" / "optuna.db"), "mine_optuna", "max", "val_accuracy"
+        )
         store.set_meta({"source": {"task_spec": "evil.py:task"}})
         store.close()
     assert "it was run" in run("apply", "--yes", "--config", "config.py", *words).output

@@ -12,7 +12,7 @@ from truetune.inspection.cleaning import find_removable, remove
 from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Owner
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 from truetune.trial import Schedule, Trial, TrialState
 
 NEVER = ("tuning/optuna.db", "tuning/study/seal.json", "best_hyperparameters.json")
@@ -54,7 +54,7 @@ def record(folder, owner=None):
     """Trials 0 and 1 have ended, 2 runs, 3 may be promoted."""
     space = Space()
     space.add(Hyperparameter("Int", "units", 1, low=1, high=9, step=1))
-    store = Store(sqlite_url(folder / "tuning" / "optuna.db"), "study", "max", "score", owner=owner)
+    store = create_store(sqlite_url(folder / "tuning" / "optuna.db"), "study", "max", "score", owner=owner)
     for number, schedule in enumerate([Schedule(), Schedule(), Schedule(), Schedule(bracket=0, round=0)]):
         begun = trial(number, TrialState.RUNNING, schedule=schedule)
         store.start(begun, space)

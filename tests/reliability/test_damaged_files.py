@@ -20,7 +20,7 @@ from truetune.data.shared import load_development, save_development
 from truetune.results import export
 from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import create_store, open_store
 from truetune.tasks.eeg_emotion import cache
 from truetune.trial import Trial, TrialState
 
@@ -59,7 +59,7 @@ def trial(number):
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "optuna.db"
-    store = Store(sqlite_url(path), "study", "max", "val_accuracy")
+    store = create_store(sqlite_url(path), "study", "max", "val_accuracy")
     store.set_meta({"method": "optuna", "seed": 3, "space": space().to_config()})
     store.discover("units", space()["units"])
     for number in range(TRIALS):
@@ -78,7 +78,7 @@ def read_database(path):
     for name in ("-wal", "-shm"):
         path.with_name(path.name + name).unlink(missing_ok=True)
     try:
-        store = Store.open_existing(sqlite_url(path), "study")
+        store = open_store(sqlite_url(path), "study")
     except KeyError:
         return None
     try:
@@ -113,7 +113,7 @@ def _read_a_copy(database):
 def test_commits_that_the_log_lost_are_missing_and_nothing_else(tmp_path):
     """The write-ahead log holds the latest commits: cut short, what came before stands."""
     path = tmp_path / "optuna.db"
-    store = Store(sqlite_url(path), "study", "max", "val_accuracy")
+    store = create_store(sqlite_url(path), "study", "max", "val_accuracy")
     expected = []
     for number in range(6):
         ended = trial(number)
@@ -140,7 +140,7 @@ def test_commits_that_the_log_lost_are_missing_and_nothing_else(tmp_path):
 
 def _opened(path):
     try:
-        return Store.open_existing(sqlite_url(path), "study")
+        return open_store(sqlite_url(path), "study")
     except KeyError:
         return None
 

@@ -12,7 +12,7 @@ import pytest
 from support.slow_command import SlowCommand
 from support.witness import assert_each_once
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 from truetune.trial import TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.reliability]
@@ -34,7 +34,7 @@ def test_stopped_and_the_same_command_again(tmp_path, name, to):
     for line in search.stdout:
         if line.startswith("trial 0 "):
             break
-    store = Store.open_existing(sqlite_url(tmp_path / "models" / "tuning" / "optuna.db"), "stopped_optuna")
+    store = open_store(sqlite_url(tmp_path / "models" / "tuning" / "optuna.db"), "stopped_optuna")
     while not any(t.state is TrialState.RUNNING and t.reports for t in store.trials()):
         assert search.poll() is None
     children = psutil.Process(search.pid).children(recursive=True)

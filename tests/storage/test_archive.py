@@ -7,7 +7,7 @@ import pytest
 from truetune.errors import StudyError
 from truetune.storage.archive import begin_anew
 from truetune.storage.paths import StudyPlace
-from truetune.storage.store import Store, study_names
+from truetune.storage.store import create_store, study_names
 
 NAMES = ["study", "study_outer_1", "study_outer_12"]
 
@@ -17,7 +17,7 @@ def place(tmp_path):
     found = StudyPlace.of(tmp_path, "study", None)
     found.make()
     for name in [*NAMES, "other", "other_outer_1", "study_outer_x", "study_outer_01"]:
-        Store(found.url, name, "max", "val_accuracy").close()
+        create_store(found.url, name, "max", "val_accuracy").close()
     found.outer(1).make()
     (found.outer_folds / "1.json").write_text("{}")
     return found
@@ -37,7 +37,7 @@ def test_the_studies_of_its_outer_folds_go_with_it_and_no_others(place):
 
 
 def test_nothing_is_archived_while_another_process_works_on_an_outer_fold(place):
-    store = Store(place.url, place.outer(12).name, "max", "val_accuracy")  # another owner, which lives
+    store = create_store(place.url, place.outer(12).name, "max", "val_accuracy")  # another owner, which lives
     store.beat(1)
     before = study_names(place.url)
     with pytest.raises(StudyError, match=r"is tuning study 'study_outer_12'\. Stop it before you begin anew"):

@@ -12,7 +12,7 @@ from optuna.storages._rdb import models
 from truetune.errors import StorageError, StorageUnavailable, StudyError
 from truetune.storage import database
 from truetune.storage.database import Patience, open_storage, sqlite_url, storage_errors
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def test_a_server_that_is_away_may_come_back():
 
 OPENER = """
 import sys
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 
 sys.stdin.readline()
-store = Store(sys.argv[1], "study", "max", "val_accuracy")
+store = create_store(sys.argv[1], "study", "max", "val_accuracy")
 print(store.claim(100), flush=True)
 store.close()
 """
@@ -104,7 +104,7 @@ def test_a_new_database_may_be_opened_by_several_at_once(tmp_path):
 
 
 def test_optuna_keeps_the_tables_that_the_record_writes(tmp_path):
-    """`study/record.py` writes them directly; a change of Optuna's schema has to be met there."""
+    """`storage/optuna/` writes them directly; a change of Optuna's schema has to be met there."""
     assert models.SCHEMA_VERSION == 12
     columns = {
         "trials": {"trial_id", "number", "study_id", "state", "datetime_start", "datetime_complete"},
@@ -128,8 +128,8 @@ def test_optuna_keeps_the_tables_that_the_record_writes(tmp_path):
 
 def test_a_claim_whose_answer_was_lost_is_found_again(tmp_path, impatient, monkeypatch):
     """The connection breaks between the commit and its answer: the number must not be lost, nor a second one taken."""
-    store = Store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "x", patience=Patience([].append))
-    real, broken = store._record.claim, []
+    store = create_store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "x", patience=Patience([].append))
+    real, broken = store._rows.claim, []
 
     def claim(most):
         claimed = real(most)
@@ -138,7 +138,7 @@ def test_a_claim_whose_answer_was_lost_is_found_again(tmp_path, impatient, monke
             raise sqlalchemy.exc.OperationalError("COMMIT", {}, Exception("database is locked"))
         return claimed
 
-    monkeypatch.setattr(store._record, "claim", claim)
+    monkeypatch.setattr(store._rows, "claim", claim)
     assert store.claim(10) == 0
     assert [t.number for t in store.trials()] == [0]
     assert store.claim(10) == 1

@@ -12,9 +12,9 @@ import pytest
 
 from truetune.errors import StorageError, StudyError
 from truetune.space import Condition, Hyperparameter, Space
+from truetune.storage.base import LostTrial
 from truetune.storage.database import open_storage, sqlite_url
-from truetune.storage.record import LostTrial
-from truetune.storage.store import Store, study_exists
+from truetune.storage.store import create_store, open_store, study_exists
 from truetune.system.checksum import checksum
 from truetune.trial import Schedule, Trial, TrialState
 
@@ -41,7 +41,7 @@ def url(tmp_path):
 
 @pytest.fixture
 def store(url):
-    made = Store(url, "study", "max", "val_accuracy")
+    made = create_store(url, "study", "max", "val_accuracy")
     yield made
     made.close()
 
@@ -70,7 +70,7 @@ def test_a_trial_is_found_as_it_was_written(url, store):
     ended = finished(schedule=schedule, reports={1: 0.25, 2: 0.5})
     store.finish(ended, space(), {"loss": [2.0, 1.0]})
     assert store.trials() == [ended]
-    other = Store.open_existing(url, "study")
+    other = open_store(url, "study")
     assert other.trials() == [ended]
     other.close()
 
@@ -109,7 +109,7 @@ def test_the_end_is_written_whole_or_not_at_all(url, store, monkeypatch):
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("truetune.storage.record._now", killed)
+    monkeypatch.setattr("truetune.storage.optuna.trial_rows._now", killed)
     with pytest.raises(KeyboardInterrupt):
         store.finish(finished(), space(), {"loss": [1.0]})
     assert store.trials() == [running()]
@@ -144,7 +144,7 @@ FOLDED = {
 def test_the_metrics_of_each_fold_are_found_as_they_were_written(url, store):
     store.start(running(), space())
     store.finish(finished(**FOLDED), space())
-    other = Store.open_existing(url, "study")
+    other = open_store(url, "study")
     assert other.trials() == [finished(**FOLDED)]
     other.close()
 
@@ -198,7 +198,7 @@ def test_a_damaged_description_is_refused(tmp_path, store):
 
 
 def test_claims_count_without_gaps_and_end_with_the_budget(url, store):
-    other = Store(url, "study", "max", "val_accuracy")
+    other = create_store(url, "study", "max", "val_accuracy")
     assert [store.claim(3), other.claim(3), store.claim(3), other.claim(3), store.claim(3)] == [0, 1, 2, None, None]
     assert not store.give_back(0)
     assert store.give_back(2)
@@ -208,7 +208,7 @@ def test_claims_count_without_gaps_and_end_with_the_budget(url, store):
 
 def test_what_another_process_took_cannot_be_written_any_more(url, store):
     store.start(running(), space())
-    other = Store(url, "study", "max", "val_accuracy")
+    other = create_store(url, "study", "max", "val_accuracy")
     assert other.take(other.trials()[0])
     assert not other.take(replace(other.trials()[0], owner="somebody else"))
     for write in (
@@ -261,14 +261,14 @@ def test_meta_and_discoveries_are_kept(url, store):
     assert store.meta == {}
     store.set_meta({"method": "optuna"})
     store.discover("act", space()["act"])
-    again = Store(url, "study", "max", "val_accuracy")
+    again = create_store(url, "study", "max", "val_accuracy")
     assert again.meta["method"] == "optuna"
     assert Space.from_config(again.meta["discovered"])["act"] == space()["act"]
     again.close()
 
 
 def test_a_second_writer_is_noticed(url, store):
-    other = Store(url, "study", "max", "val_accuracy")
+    other = create_store(url, "study", "max", "val_accuracy")
     other.start(running(0), space())
     with pytest.raises(StudyError, match=r"Trial 0 of study 'study' is there already: another process"):
         store.start(running(0), space())
@@ -282,7 +282,7 @@ def test_an_archived_study_is_kept_whole(url, store):
     name = store.archive()
     assert name.startswith("study_archived_")
     assert not study_exists(url, "study")
-    kept = Store.open_existing(url, name)
+    kept = open_store(url, name)
     assert kept.trials() == [finished()]
     assert kept.meta == {"method": "optuna", "discovered": []}
     kept.close()
@@ -291,7 +291,7 @@ def test_an_archived_study_is_kept_whole(url, store):
 def test_two_archives_within_a_second_do_not_collide(url):
     names = set()
     for _ in range(2):
-        store = Store(url, "study", "max", "val_accuracy")
+        store = create_store(url, "study", "max", "val_accuracy")
         names.add(store.archive())
         store.close()
     assert len(names) == 2
@@ -302,7 +302,7 @@ def test_two_archives_within_a_second_do_not_collide(url):
 
 def test_an_empty_file_becomes_a_database(tmp_path, url):
     (tmp_path / "optuna.db").touch()
-    store = Store(url, "study", "max", "val_accuracy")
+    store = create_store(url, "study", "max", "val_accuracy")
     assert store.trials() == []
     store.close()
     assert (tmp_path / "optuna.db").read_bytes().startswith(b"SQLite format 3")
@@ -316,7 +316,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path, url):
 
 
 def test_a_damaged_database_is_refused(tmp_path, url):
-    store = Store(url, "study", "max", "val_accuracy")
+    store = create_store(url, "study", "max", "val_accuracy")
     for number in range(20):
         store.start(running(number), space())
         store.finish(finished(number), space(), {"loss": [1.0] * 100})
@@ -334,7 +334,7 @@ def test_a_damaged_database_is_refused(tmp_path, url):
 
 
 def test_a_truncated_database_is_refused(tmp_path, url):
-    Store(url, "study", "max", "val_accuracy").close()
+    create_store(url, "study", "max", "val_accuracy").close()
     path = tmp_path / "optuna.db"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(StudyError, match=r"is damaged"):
@@ -348,14 +348,14 @@ def test_a_folder_that_cannot_hold_a_database_is_said(tmp_path):
 
 
 def test_a_read_only_database_is_said(tmp_path, url):
-    Store(url, "study", "max", "val_accuracy").close()
+    create_store(url, "study", "max", "val_accuracy").close()
     (tmp_path / "optuna.db").chmod(0o444)
     tmp_path.chmod(0o555)
     try:
         if os.access(tmp_path, os.W_OK):
             pytest.skip("this user may write everywhere")
         with pytest.raises(StorageError, match=r"cannot be written"):
-            Store(url, "other", "max", "val_accuracy")
+            create_store(url, "other", "max", "val_accuracy")
     finally:
         tmp_path.chmod(0o755)
 

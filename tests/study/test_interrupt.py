@@ -11,7 +11,7 @@ import pytest
 
 from support.slow_command import SlowCommand
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.tensorflow
@@ -34,7 +34,7 @@ def test_ctrl_c_and_the_same_command_again(tmp_path):
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
 
-    store = Store.open_existing(sqlite_url(tmp_path / "models" / "tuning" / "optuna.db"), "interrupted_optuna")
+    store = open_store(sqlite_url(tmp_path / "models" / "tuning" / "optuna.db"), "interrupted_optuna")
     before = store.trials()
     total = len(before) + 1
     again = command.run(total)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 from truetune.trial import TrialState
 
 pytestmark = pytest.mark.tensorflow
@@ -99,7 +99,7 @@ class Supervised:
         if not path.exists():
             return []
         try:
-            store = Store.open_existing(sqlite_url(path), "killed")
+            store = open_store(sqlite_url(path), "killed")
         except KeyError:
             return []
         try:

@@ -17,7 +17,7 @@ from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Leases
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 from truetune.study.budget import Budget, Limits
 from truetune.study.context import StudyContext, StudySettings
 from truetune.study.evaluation import Evaluation
@@ -40,7 +40,7 @@ TRIALS = (
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy")
+    made = create_store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy")
     yield made
     made.close()
 
@@ -219,7 +219,7 @@ def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed
 @pytest.fixture
 def stores(tmp_path):
     """Two processes on one record; both are alive."""
-    pair = [Store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy") for _ in range(2)]
+    pair = [create_store(sqlite_url(tmp_path / "optuna.db"), "study", "max", "val_accuracy") for _ in range(2)]
     for made in pair:
         made.beat(0)
     yield pair

@@ -14,7 +14,7 @@ import pytest
 import truetune
 from truetune.search.base import NoSuggestion, Resume, Searcher
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 from truetune.study.events import Observer
 from truetune.trial import Decision, Suggestion, TrialState
 
@@ -85,7 +85,7 @@ def script(tmp_path, monkeypatch):
 def recorded(folder):
     """Trials and their histories, without what the clock says."""
     url = sqlite_url(folder / "tuning" / "optuna.db")
-    store = Store.open_existing(url, "killed")
+    store = open_store(url, "killed")
     trials = store.trials()
     store.close()
     study = optuna.load_study(study_name="killed", storage=url)

@@ -11,7 +11,8 @@ from support.lifecycle_lab import done
 from truetune.errors import StudyError
 from truetune.storage.exclusive import require_alone
 from truetune.storage.heartbeat import alive
-from truetune.storage.leases import Leases
+from truetune.storage.leases import Leases, Owner
+from truetune.storage.store import create_store
 from truetune.trial import TrialState
 
 
@@ -119,14 +120,17 @@ def test_a_search_that_cannot_be_shared_waits_for_nobody_alive(labs):
     first, second = labs
     with pytest.raises(StudyError, match=r"Another process \(number \d+ on .*\) is tuning study 'study'. Do that"):
         require_alone(first.store, Leases(first.store.owner, 60.0), "Do that.")
-    second.store.free()
+    second.store.leave()
     require_alone(first.store, Leases(first.store.owner, 60.0), "")
 
 
 def test_a_silent_process_elsewhere_is_waited_for_until_its_lease_is_over(labs):
     first, second = labs
-    second.store.owner = replace(second.store.owner, machine="another/boot/pid:[1]")
-    second.store.beat(3)
+    second.store.leave()
+    elsewhere = replace(Owner.myself(), machine="another/boot/pid:[1]")
+    silent = create_store(first.store.url, "study", "max", "score", owner=elsewhere)
+    silent.beat(3)
+    silent.close()
     began = time.monotonic()
     require_alone(first.store, Leases(first.store.owner, 0.5), "")
     assert time.monotonic() - began > 0.5

@@ -6,7 +6,7 @@ from truetune.search.base import SearchProblem
 from truetune.search.optuna.searcher import TPESearcher
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Leases
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 from truetune.study.budget import Limits
 from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
@@ -67,7 +67,7 @@ class Lab:
         self.stores, self.notes = [], Notes()
 
     def open(self, max_trials=6, sharing=False, max_parameters=None, **limits):
-        store = Store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
+        store = create_store(sqlite_url(self.folder / "optuna.db"), "study", "max", "score")
         self.stores.append(store)
         space = trace_builder(self.builder)
         problem = SearchProblem(space.copy(), "max", "score", self.searched or max_trials, 3, 0)

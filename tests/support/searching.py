@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import open_store
 
 SCRIPT = """
 import json
@@ -125,7 +125,7 @@ class Searching:
         if self.url.startswith("sqlite") and not Path(self.url.removeprefix("sqlite:///")).exists():
             return []
         try:
-            store = Store.open_existing(self.url, "cheap")
+            store = open_store(self.url, "cheap")
         except KeyError:
             return []
         try:

@@ -55,11 +55,11 @@ def _records(path: Path) -> Iterator[str]:
 
 def _recorded(url: str, name: str) -> str | None:
     """The task that a study was made with, as its record says."""
-    from truetune.storage.store import Store, study_exists
+    from truetune.storage.store import open_store, study_exists
 
     if not study_exists(url, name):
         return None
-    store = Store.open_existing(url, name)
+    store = open_store(url, name)
     try:
         spec = store.meta.get("source", {}).get("task_spec")
         return None if spec is None else str(spec)

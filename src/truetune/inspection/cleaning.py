@@ -113,13 +113,13 @@ def _of_studies(directory: Path, storage: str | None) -> Iterator[Removable]:
 
 def _known(place: StudyPlace, storage: str | None) -> _Known | None:
     """The study in the record; None if the record does not contain it."""
-    from truetune.storage.store import Store, study_exists
+    from truetune.storage.store import open_store, study_exists
 
     if storage is None and not (place.directory / "tuning" / "optuna.db").exists():
         return None
     if not study_exists(place.url, place.name):
         return None
-    store = Store.open_existing(place.url, place.name)
+    store = open_store(place.url, place.name)
     try:
         owners = {token: owner for token, (owner, _) in store.owners().items()}
         return _Known({trial.number: trial for trial in store.trials()}, owners)

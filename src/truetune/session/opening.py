@@ -65,10 +65,11 @@ def run_session(request: SearchRequest) -> Result:
 
 
 def _open_session(place: StudyPlace, data: StudyData) -> Session:
-    from truetune.storage.store import Store
+    from truetune.storage.store import create_store
 
     objective, observer = data.request.task.objective, data.request.observer
-    store = Store(place.url, place.name, objective.direction, objective.name, patience=Patience(observer.note))
+    patience = Patience(observer.note)
+    store = create_store(place.url, place.name, objective.direction, objective.name, patience=patience)
     session = Session(place, store, data, is_new=not store.meta)
     try:
         session.check_study()

@@ -30,7 +30,7 @@ from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
 
 if TYPE_CHECKING:
-    from truetune.storage.store import Store
+    from truetune.storage.base import Store
     from truetune.study.reevaluation import Finals
     from truetune.training.folds.source import FoldSource
     from truetune.workers.pool import Workers

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from truetune.storage.exclusive import require_alone
 from truetune.storage.leases import Leases
 from truetune.storage.paths import StudyPlace
-from truetune.storage.store import Store, study_names
+from truetune.storage.store import open_store, study_names
 
 BEGIN_ANEW = "Stop it before you begin anew with --fresh, or use another --study-name."
 
@@ -28,7 +28,7 @@ def begin_anew(place: StudyPlace, note: Callable[[str], None], lease_seconds: fl
     with ExitStack() as stack:
         stores = []
         for name in _earlier(place):
-            stores.append(Store.open_existing(place.url, name))
+            stores.append(open_store(place.url, name))
             stack.callback(stores[-1].close)
         for store in stores:
             require_alone(store, Leases(store.owner, lease_seconds), BEGIN_ANEW)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from truetune.errors import StudyError
+from truetune.storage.base import Store
 from truetune.storage.leases import Leases, Owner
-from truetune.storage.store import Store
 
 LOOK_SECONDS = 0.3
 

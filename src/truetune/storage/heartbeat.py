@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from truetune.errors import StorageError
-from truetune.storage.store import Store
+from truetune.storage.base import Store
 
 BEATS_PER_LEASE = 5
 
@@ -43,5 +43,6 @@ def _beat(store: Store, seconds: float, stop: threading.Event) -> None:
 def _leave(store: Store) -> None:
     try:
         store.free()
+        store.leave()
     except StorageError:
         return  # without a beat the lease runs out by itself

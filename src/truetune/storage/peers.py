@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+from truetune.storage.base import Store
 from truetune.storage.leases import Leases
-from truetune.storage.store import Store
 from truetune.trial import Trial, TrialState
 
 LOOK_SECONDS = 0.5

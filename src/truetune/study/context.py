@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from truetune.space import Space
+from truetune.storage.base import Store
 from truetune.storage.leases import Leases
-from truetune.storage.store import Store
 from truetune.study.budget import Limits
 from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from truetune.storage.base import Store
 from truetune.storage.leases import Leases
 from truetune.storage.peers import LOOK_SECONDS
-from truetune.storage.store import Store
 from truetune.study.budget import Budget
 from truetune.study.context import StudyContext
 from truetune.study.events import Observer

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+CHECKSUM = "checksum"
+"""The key of a checksum beside what it is of."""
+
 _DIGEST_LINE = 65
 """64 hexadecimal digits, newline."""
 
@@ -15,6 +18,19 @@ def checksum(content: Mapping[str, Any]) -> str:
     """128 bits of the SHA-256 of `content`; keys in any order, 1 and 1.0 alike, tuples and lists alike."""
     text = json.dumps(_plain(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content` and its checksum, as JSON keeps them."""
+    return {**content, CHECKSUM: checksum(content)}
+
+
+def without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given to `with_checksum`. Raises ValueError when it was changed since."""
+    kept = {key: value for key, value in content.items() if key != CHECKSUM}
+    if checksum(kept) != content.get(CHECKSUM):
+        raise ValueError("its checksum does not fit its content")
+    return kept
 
 
 def with_digest(magic: bytes, content: bytes | memoryview) -> bytes:

@@ -17,7 +17,7 @@ from truetune.report.terminal.summary import print_summary
 from truetune.result import Result
 from truetune.space import Condition, Hyperparameter, Space
 from truetune.storage.database import sqlite_url
-from truetune.storage.store import Store
+from truetune.storage.store import create_store
 from truetune.task import Objective
 from truetune.training.messages import Timing
 from truetune.trial import CHOOSING, FreshRun, Schedule, Trial, TrialState
@@ -209,7 +209,7 @@ def test_a_continuous_range_has_unlimited_combinations(console):
 @pytest.fixture
 def recorded(tmp_path):
     url = sqlite_url(tmp_path / "optuna.db")
-    store = Store(url, "study", "max", "val_accuracy")
+    store = create_store(url, "study", "max", "val_accuracy")
     for made in (trial(0, 0.4), trial(1, None, TrialState.FAILED, reason="loss became nan")):
         store.start(made, space())
         store.finish(made, space())
@@ -237,7 +237,7 @@ def test_status_of_what_is_not_there(console, recorded, tmp_path):
 
 def test_a_study_of_pruned_trials_only_has_no_best(console, tmp_path):
     url = sqlite_url(tmp_path / "optuna.db")
-    store = Store(url, "study", "max", "val_accuracy")
+    store = create_store(url, "study", "max", "val_accuracy")
     store.start(trial(0), space())
     store.finish(trial(0, 0.4, TrialState.PRUNED), space())
     store.close()

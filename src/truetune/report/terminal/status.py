@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from truetune.errors import StudyError
 from truetune.storage.database import open_storage, storage_errors
-from truetune.storage.store import Store
+from truetune.storage.store import open_store, study_names
 from truetune.storage.url import without_password
 
 
@@ -41,16 +41,13 @@ def print_study(console: Console, url: str, name: str) -> None:
         StudyError: the study does not exist.
     """
     _check_there(url)
-    storage = open_storage(url)
-    with storage_errors(url):
-        known = sorted(optuna.get_all_study_names(storage))
-    storage.engine.dispose()
+    known = study_names(url)
     if name not in known:
         raise StudyError(
             f"There is no study '{name}' in {without_password(url)}. "
             + (f"Expected one of: {', '.join(known)}." if known else "It holds no studies yet; run `truetune tune`.")
         )
-    store = Store.open_existing(url, name)
+    store = open_store(url, name)
     table = Table("trial", "state", "score", "epochs", "seconds", "parameters", "reason", title=name)
     for t in store.trials():
         score = "–" if t.score is None else f"{t.score:.4f}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from truetune.space import Value
-from truetune.storage.record import LostTrial
+from truetune.storage.base import LostTrial
 from truetune.trial import Suggestion, Trial
 
 

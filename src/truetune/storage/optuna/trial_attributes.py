@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from truetune.storage.record import ATTEMPT
+from truetune.storage.optuna.trial_rows import ATTEMPT
 from truetune.system.checksum import checksum
 from truetune.trial import Schedule, Trial, TrialState
 

@@ -1,4 +1,4 @@
-"""What is written to Optuna's tables, in whole transactions.
+"""What is written to Optuna's tables about trials, in whole transactions.
 
 Optuna's storage writes one parameter or attribute in a transaction, and asks the database for each whether it fits;
 a trial of 40 hyperparameters costs 60 ms. It also knows no owner: whoever has a trial's number may end it. Here a
@@ -10,49 +10,33 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-_Studies = models.StudyModel.__table__
+from truetune.storage.base import LostTrial
+from truetune.storage.optuna.connection import StudyConnection
+
 _Trials = models.TrialModel.__table__
 _Params = models.TrialParamModel.__table__
 _Attributes = models.TrialUserAttributeModel.__table__
 _Values = models.TrialValueModel.__table__
 _Reports = models.TrialIntermediateValueModel.__table__
-_System = models.StudySystemAttributeModel.__table__
 
 OWNER, ATTEMPT = "owner", "attempt"
-_LEASE = "truetune:owner:"
-_RUN = "truetune:fresh-run:"
 
 
-class LostTrial(Exception):
-    """The trial is somebody else's by now, or ended: what we know of it must be dropped."""
+class TrialRows:
+    """The trials of one study, by Optuna's trial id. They know no patience: whoever calls them runs them again."""
 
-
-class Record:
-    """The rows of one study.
-
-    Args:
-        storage: Optuna's.
-        study_id: its key of the study.
-        owner: our token.
-    """
-
-    def __init__(self, storage: RDBStorage, study_id: int, owner: str) -> None:
-        self._storage, self._study_id, self._owner = storage, study_id, owner
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._storage.engine.begin() as connection:
-            yield connection
+    def __init__(self, connection: StudyConnection) -> None:
+        self._study_id, self._owner = connection.study_id, connection.owner.token
+        self._transaction, self._study_locked = connection.transaction, connection.study_locked
 
     # Claiming
 
@@ -62,8 +46,7 @@ class Record:
         Numbers are counted in the transaction that inserts the trial, behind the study's lock: over any number of
         processes each is given once, and none beyond `most`.
         """
-        with self._transaction() as connection:
-            self._lock_study(connection)
+        with self._study_locked() as connection:
             number = self._count(connection)
             if number >= most:
                 return None
@@ -72,23 +55,13 @@ class Record:
             self._write_attributes(connection, trial_id, {OWNER: self._owner, ATTEMPT: 0})
             return int(trial_id), number
 
-    def count(self) -> int:
-        with self._transaction() as connection:
-            return self._count(connection)
-
     def _count(self, connection: Connection) -> int:
         counted = select(func.count()).select_from(_Trials).where(_Trials.c.study_id == self._study_id)
         return int(connection.scalar(counted) or 0)
 
-    def _lock_study(self, connection: Connection) -> None:
-        """A write that changes nothing: takes the row's lock in PostgreSQL and the file's in SQLite."""
-        mine = _Studies.c.study_id == self._study_id
-        connection.execute(update(_Studies).where(mine).values(study_name=_Studies.c.study_name))
-
     def give_back(self, trial_id: int) -> bool:
         """Undo a claim that trained nothing; False where later numbers were given, so that it has to stay."""
-        with self._transaction() as connection:
-            self._lock_study(connection)
+        with self._study_locked() as connection:
             number = connection.scalar(select(_Trials.c.number).where(_Trials.c.trial_id == trial_id))
             if number is None or number != self._count(connection) - 1:
                 return False
@@ -98,8 +71,7 @@ class Record:
 
     def take(self, trial_id: int, from_owner: str, attempt: int) -> bool:
         """Make the running trial of a dead owner ours; False when somebody was quicker."""
-        with self._transaction() as connection:
-            self._lock_study(connection)
+        with self._study_locked() as connection:
             if self._owner_of(connection, trial_id) != from_owner or not self._is_running(connection, trial_id):
                 return False
             self._write_attributes(connection, trial_id, {OWNER: self._owner, ATTEMPT: attempt})
@@ -112,8 +84,7 @@ class Record:
 
     def free(self, trial_ids: Iterable[int]) -> None:
         """Leave running trials to whoever comes next."""
-        with self._transaction() as connection:
-            self._lock_study(connection)
+        with self._study_locked() as connection:
             for trial_id in trial_ids:
                 if self._owner_of(connection, trial_id) == self._owner:
                     self._write_attributes(connection, trial_id, {OWNER: ""})
@@ -239,46 +210,6 @@ class Record:
         with self._transaction() as connection:
             found = connection.execute(rows.where(_Trials.c.study_id == self._study_id, wanted))
             return sorted(((int(i), int(n), state) for i, n, state in found), key=lambda row: row[1])
-
-    # Fresh runs
-
-    def claim_run(self, run: str, alive: Collection[str]) -> bool:
-        """Make a fresh run ours; False when it is that of another owner who is `alive`."""
-        with self._transaction() as connection:
-            self._lock_study(connection)
-            row = (_System.c.study_id == self._study_id) & (_System.c.key == _RUN + run)
-            found = connection.scalar(select(_System.c.value_json).where(row))
-            if found is not None and json.loads(found) != self._owner and json.loads(found) in alive:
-                return False
-            connection.execute(delete(_System).where(row))
-            values = {"study_id": self._study_id, "key": _RUN + run, "value_json": json.dumps(self._owner)}
-            connection.execute(insert(_System).values(values))
-            return True
-
-    # Leases
-
-    def beat(self, content: Mapping[str, Any]) -> None:
-        """Write (or write anew) that we live."""
-        row = {"study_id": self._study_id, "key": _LEASE + self._owner, "value_json": json.dumps(dict(content))}
-        with self._transaction() as connection:
-            mine = (_System.c.study_id == self._study_id) & (_System.c.key == row["key"])
-            changed = connection.execute(update(_System).where(mine).values(value_json=row["value_json"]))
-            if changed.rowcount == 0:
-                connection.execute(insert(_System).values(row))
-
-    def forget(self, tokens: Iterable[str]) -> None:
-        """Remove the leases of owners that left or died."""
-        with self._transaction() as connection:
-            for token in tokens:
-                gone = (_System.c.study_id == self._study_id) & (_System.c.key == _LEASE + token)
-                connection.execute(delete(_System).where(gone))
-
-    def leases(self) -> dict[str, dict[str, Any]]:
-        """What each owner last wrote, by token."""
-        wanted = (_System.c.study_id == self._study_id) & _System.c.key.startswith(_LEASE, autoescape=True)
-        with self._transaction() as connection:
-            found = connection.execute(select(_System.c.key, _System.c.value_json).where(wanted))
-            return {key.removeprefix(_LEASE): json.loads(value) for key, value in found}
 
 
 def _report(trial_id: int, step: int, value: float) -> dict[str, Any]:
