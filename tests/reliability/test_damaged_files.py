@@ -15,13 +15,13 @@ from support.damage import cuts, flips, try_all
 from truetune.config import backup
 from truetune.config.apply import before_values, undo
 from truetune.data.dataset import Dataset
+from truetune.data.reading import cache
 from truetune.data.sealing.seal import seal
 from truetune.data.shared import load_development, save_development
 from truetune.results import export
 from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
 from truetune.storage.store import create_store, open_store
-from truetune.tasks.eeg_emotion import cache
 from truetune.trial import Trial, TrialState
 
 pytestmark = pytest.mark.reliability

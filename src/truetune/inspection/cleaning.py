@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from truetune.config.backup import surplus
+from truetune.data.reading import cache
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Owner
 from truetune.storage.paths import StudyPlace
@@ -28,7 +29,6 @@ _UNFINISHED = re.compile(r"(.+/)?\.[^/]+\.[0-9a-f]{8}\.tmp|weights/\.[0-9a-f]{8}
 _WEIGHTS = re.compile(r"weights/trial_\d+\.weights\.h5")
 _PROJECT = re.compile(r"keras_tuner/(oracle\.json|tuner0\.json|trial_\d+/trial\.json)")
 _ARCHIVED = re.compile(r".+_archived_\d{8}T\d{12}")
-_FEATURES = re.compile(r"features-[0-9a-f]{32}\.npz")
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _files(
 
 
 def _features(folder: Path) -> Removable:
-    return Removable("extracted features, recomputed when needed", folder, _files(folder, _FEATURES))
+    return Removable("extracted features, recomputed when needed", folder, _files(folder, cache.FILES))
 
 
 def _backups(config: Path) -> Removable:

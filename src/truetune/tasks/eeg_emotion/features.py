@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from truetune.data.dataset import Array, Arrays, Dataset
+from truetune.data.reading import cache
 from truetune.errors import DataError
-from truetune.tasks.eeg_emotion import cache, labels
+from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.channels import standard_names
 from truetune.tasks.eeg_emotion.signals import Recordings, levels_of
 
@@ -138,7 +139,7 @@ def _features(recordings: Recordings, cache_dir: Path | None) -> Array:
     recordings.check()
     if cache_dir is None:
         return _compute(recordings)
-    key = cache.content_key(recordings.signals, recordings.sfreq, recordings.ch_names, SETTINGS)
+    key = cache.content_key(recordings.signals, SETTINGS, float(recordings.sfreq), tuple(recordings.ch_names))
     shape = (len(recordings), len(feature_names(recordings.ch_names)))
     return cache.remember(cache_dir, key, shape, lambda: _compute(recordings))
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from truetune.data.dataset import Dataset
 from truetune.data.grouping import Grouping
+from truetune.data.reading import formats
+from truetune.data.reading.formats import Reader
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.readers import arrays, deap, dreamer, feature_tables, raw, seed, tables
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 
 # In this order: a folder of raw recordings may hold a labels.csv, which is no table of signals.
-READERS: dict[str, Reader] = {
+READERS: dict[str, Reader[ReadOptions]] = {
     "arrays": arrays.READER,
     "deap": deap.READER,
     "seed": seed.READER,
@@ -60,30 +62,8 @@ def load(
 
 
 def detect(path: Path) -> str:
-    """The name of the format, a key of `READERS`.
-
-    Raises:
-        DataError: nothing is there, or it looks like no format.
-    """
-    if not path.exists():
-        raise DataError(f"{path} does not exist. Expected a file or folder of EEG data; check the path.")
-    for name, reader in READERS.items():
-        if reader.matches(path):
-            return name
-    raise DataError(
-        f"{path} {_contents(path)}. Expected one of:\n"
-        + "\n".join(f"  - {reader.expects}" for reader in READERS.values())
-        + "\nGive the folder that holds such files."
-    )
-
-
-def _contents(path: Path) -> str:
-    if path.is_file():
-        return f"is a {path.suffix or 'file without a suffix'} ({path.stat().st_size} bytes)"
-    names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in path.iterdir())
-    if not names:
-        return "is an empty folder"
-    return f"holds {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+    """The name of the format, a key of `READERS`. Raises DataError: nothing is there, or it looks like no format."""
+    return formats.detect(path, READERS, "EEG")
 
 
 def _check_options(options: ReadOptions) -> None:

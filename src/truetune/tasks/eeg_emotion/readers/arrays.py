@@ -10,9 +10,10 @@ import numpy as np
 from truetune.data.dataset import Array, Dataset
 from truetune.data.groups import looks_like_group
 from truetune.data.reading.bounds import load_npy, load_npz
+from truetune.data.reading.formats import Reader, files_in, foreign
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in, foreign
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 from truetune.tasks.eeg_emotion.signals import levels_of
 
 # The suffixes people give the files of a part, by the part's name; "" is data that are not split.

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from truetune.data.dataset import Array, Dataset
+from truetune.data.reading.formats import Reader, files_in
 from truetune.data.reading.safe_pickle import load_arrays
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
 from truetune.tasks.eeg_emotion.channels import DEAP_CHANNELS
 from truetune.tasks.eeg_emotion.features import extract_all
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 from truetune.tasks.eeg_emotion.signals import Recordings, cut
 
 SFREQ = 128.0

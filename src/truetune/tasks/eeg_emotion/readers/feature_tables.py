@@ -9,10 +9,11 @@ import numpy as np
 
 from truetune.data.dataset import Dataset
 from truetune.data.groups import looks_like_group
+from truetune.data.reading.csv_files import read_csv, tables_in
+from truetune.data.reading.formats import Reader
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion import labels
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions
-from truetune.tasks.eeg_emotion.readers.csv_files import read_csv, tables_in
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 from truetune.tasks.eeg_emotion.signals import LEVELS, levels_of
 
 if TYPE_CHECKING:

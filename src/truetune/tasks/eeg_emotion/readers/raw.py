@@ -12,11 +12,12 @@ import numpy as np
 
 from truetune.data.dataset import Array, Dataset
 from truetune.data.reading.bounds import check_file, check_gzip, check_mat
+from truetune.data.reading.csv_files import read_csv
+from truetune.data.reading.formats import Reader, files_in, foreign
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import standard_name
 from truetune.tasks.eeg_emotion.features import extract_all
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, files_in, foreign
-from truetune.tasks.eeg_emotion.readers.csv_files import read_csv
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 from truetune.tasks.eeg_emotion.signals import WINDOW_SECONDS, Recordings, band_pass, cut
 
 SUFFIXES = (".edf", ".bdf", ".fif", ".fif.gz", ".set", ".vhdr")

@@ -12,11 +12,12 @@ import numpy as np
 
 from truetune.data.dataset import Array, Dataset
 from truetune.data.reading.bounds import read_small_text
+from truetune.data.reading.csv_files import header, read_csv, tables_in
+from truetune.data.reading.formats import Reader, foreign
 from truetune.errors import DataError
 from truetune.tasks.eeg_emotion.channels import standard_name
 from truetune.tasks.eeg_emotion.features import extract_all
-from truetune.tasks.eeg_emotion.readers.base import Reader, ReadOptions, foreign
-from truetune.tasks.eeg_emotion.readers.csv_files import header, read_csv, tables_in
+from truetune.tasks.eeg_emotion.readers.options import ReadOptions
 from truetune.tasks.eeg_emotion.signals import LEVELS, Recordings, cut
 
 if TYPE_CHECKING:

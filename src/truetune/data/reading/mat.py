@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from truetune.data.reading.bounds import check_mat
+from truetune.data.reading.formats import foreign
 from truetune.errors import DataError
-from truetune.tasks.eeg_emotion.readers.base import foreign
 
 _HDF5_SIGNATURE = b"\x89HDF"
 

@@ -1,11 +1,16 @@
 """Features kept by content."""
 
+import hashlib
 import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from truetune.tasks.eeg_emotion import cache, features
+from truetune.data.reading import cache
+from truetune.tasks.eeg_emotion import features
 from truetune.tasks.eeg_emotion.features import extract
 from truetune.tasks.eeg_emotion.signals import Recordings
 
@@ -39,9 +44,30 @@ def test_one_sample_more_or_less_is_other_content(epochs, tmp_path, computations
 
 
 def test_the_key_depends_on_everything_that_features_depend_on(epochs):
-    base = (epochs.signals, 128.0, ("F3", "F4"), "v1")
-    others = [(epochs.signals, 129.0, *base[2:]), (*base[:2], ("F4", "F3"), "v1"), (*base[:3], "v2")]
-    assert len({cache.content_key(*arguments) for arguments in [base, *others]}) == 4
+    keys = {key_of(epochs), key_of(replace(epochs, sfreq=129.0)), key_of(replace(epochs, ch_names=("F4", "F3")))}
+    assert len(keys) == 3
+
+
+def key_of(epochs):
+    with tempfile.TemporaryDirectory() as folder:
+        extract(epochs, Path(folder))
+        (file,) = Path(folder).iterdir()
+    return file.stem
+
+
+def test_a_change_of_the_features_is_another_key(epochs, monkeypatch):
+    before = key_of(epochs)
+    monkeypatch.setattr(features, "SETTINGS", "v2")
+    assert key_of(epochs) != before
+
+
+def test_features_that_were_kept_before_the_cache_moved_are_still_found(epochs):
+    """The key of these signals as truetune 0.1 made it."""
+    epochs.signals[:] = 1.0
+    arguments = (features.SETTINGS, 128.0, ("F3", "F4"))
+    key = hashlib.sha256(repr((*arguments, epochs.signals.shape, epochs.signals.dtype.str)).encode())
+    key.update(epochs.signals.tobytes())
+    assert cache.content_key(epochs.signals, *arguments) == key.hexdigest()[:32]
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "other array", "nan", "text"])

@@ -1,12 +1,16 @@
-"""Extracted features, kept by content: the same signals and settings are never transformed twice."""
+"""What was computed from data, kept by content: the same arrays and settings are never transformed twice.
+
+`truetune clean` removes these files by the pattern `FILES`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import logging
+import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,27 +22,32 @@ from truetune.system.files import write_atomically
 
 MAGIC = b"truetune features 1\n"
 
-DEFAULT_FOLDER = Path("models/cache")
+FILES = re.compile(r"features-[0-9a-f]{32}\.npz")
 
 _log = logging.getLogger(__name__)
 
 
-def content_key(signals: Array, sfreq: float, ch_names: Sequence[str], settings: str) -> str:
-    """32 hexadecimal digits that change with any sample, the sampling rate, the channels or the settings."""
+def content_key(data: Array, *settings: object) -> str:
+    """32 hexadecimal digits that change with any value of `data`, its shape or type, and with any of the settings.
+
+    Args:
+        settings: all that the result depends on besides `data`: strings, numbers and tuples of them, whose `repr` is
+            the same in every process.
+    """
     digest = hashlib.sha256()
-    digest.update(repr((settings, float(sfreq), tuple(ch_names), signals.shape, signals.dtype.str)).encode())
-    digest.update(np.ascontiguousarray(signals).data)
+    digest.update(repr((*settings, data.shape, data.dtype.str)).encode())
+    digest.update(np.ascontiguousarray(data).data)
     return digest.hexdigest()[:32]
 
 
-def remember(folder: Path, key: str, shape: tuple[int, int], compute: Callable[[], Array]) -> Array:
+def remember(folder: Path, key: str, shape: tuple[int, ...], compute: Callable[[], Array]) -> Array:
     """What was computed under `key` before, or what `compute` returns now, which is then kept.
 
     A file that is damaged or holds something else is replaced. A folder that cannot be written costs time, not the
     run: it is logged and the features are used without being kept.
 
     Args:
-        shape: of the features, (n, n_features).
+        shape: of the features, float32: (n, n_features), or whatever the model takes.
     """
     path = folder / f"features-{key}.npz"
     known = _read(path, key, shape)
@@ -49,7 +58,7 @@ def remember(folder: Path, key: str, shape: tuple[int, int], compute: Callable[[
     return features
 
 
-def _read(path: Path, key: str, shape: tuple[int, int]) -> Array | None:
+def _read(path: Path, key: str, shape: tuple[int, ...]) -> Array | None:
     try:
         with np.load(io.BytesIO(without_digest(MAGIC, path.read_bytes())), allow_pickle=False) as file:
             features, stored_key = np.asarray(file["X"]), str(file["key"])

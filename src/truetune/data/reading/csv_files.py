@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from truetune.data.reading.bounds import LARGEST_LINE, BoundedGzip, check_file
+from truetune.data.reading.formats import files_in, foreign
 from truetune.errors import DataError
-from truetune.tasks.eeg_emotion.readers.base import files_in, foreign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,11 @@ def read_csv(file: Path) -> pd.DataFrame:
             return pd.read_csv(content, skipinitialspace=True, dtype=_WORDS, encoding_errors="strict")
 
     table: pd.DataFrame = foreign(file, _EXPECTED, read)
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is beyond the header for an index
+        raise DataError(
+            f"The rows of {file} have more fields than its header has names. Expected {_EXPECTED}, a name for each "
+            "field; export it again."
+        )
     if table.empty:
         raise DataError(f"{file} has a header and no rows. Expected at least one row; export it again.")
     return table
