@@ -55,7 +55,7 @@ def test_a_fold_that_was_measured_is_kept(tmp_path):
 def test_a_damaged_fold_is_said(tmp_path, damage):
     path = tmp_path / "1.json"
     path.write_bytes(damage)
-    with pytest.raises(StudyError, match=r"1\.json cannot be read .* Remove it"):
+    with pytest.raises(StudyError, match=r"1\.json cannot be read .* Remove the file"):
         read_fold(path, "key")
 
 
