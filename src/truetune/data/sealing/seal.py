@@ -19,6 +19,7 @@ from truetune.data.sealing.locked import locked
 from truetune.data.sealing.other_seals import FOLDER, refuse_sealed_rows, same_rows, same_test_part
 from truetune.data.sealing.seal_file import SealFile, damaged, read_seal_file
 from truetune.data.splitting.splits import Split, given, holdout
+from truetune.data.weights import check_some_weight, taken_weights
 from truetune.errors import StudyError
 from truetune.seeds import derive_seed
 from truetune.system.checksum import checksum
@@ -60,7 +61,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
     Raises:
         StudyError: `path` seals other data, or is damaged; or these data would be tuned on rows that another study
             in the directory has sealed.
-        DataError: the data cannot be split, or a row is on both sides.
+        DataError: the data cannot be split, a row is on both sides, or every sealed row has the weight 0.
         StorageError: `path` cannot be written.
     """
     fingerprint = dataset.fingerprint()
@@ -71,6 +72,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
             return read_seal(path, len(dataset), fingerprint)
         split = same_test_part(dataset, path, fingerprint) or _new_test_part(dataset, path, seed, fraction)
         check_identical(dataset, split.kept, split.held, "the test part")
+        check_some_weight(taken_weights(dataset.sample_weight, split.held), "the test part")
         refuse_sealed_rows(dataset.take(split.kept), path, fingerprint)
         hashes = row_hashes(dataset.take(split.held).X)
         SealFile(fingerprint, split.by, seed, split.held, hashes).write(path)
