@@ -139,3 +139,54 @@ def test_texts_are_told_apart_by_their_borders():
     one = dataset(groups=np.array(["ab", "c"] * 6, dtype=object))
     other = dataset(groups=np.array(["a", "bc"] * 6, dtype=object))
     assert one.fingerprint() != other.fingerprint()
+
+
+def test_fingerprints_of_data_without_weights_are_those_of_earlier_studies():
+    """As computed before data could have weights: a seal holds them, and a study opens by them."""
+    assert dataset().fingerprint() == "7d8ee04a282ea891"
+    X = np.arange(36, dtype="float32").reshape(12, 3)
+    many = Dataset(
+        {"a": X, "b": X[:, 0]},
+        {"h": np.arange(12) % 3, "k": np.arange(12.0)},
+        groups={"subject": np.repeat(["s", "t"], 6), "trial": np.arange(12)},
+        identities={"t": np.arange(12)},
+        parts=np.repeat(["train", "test"], 6),
+    )
+    assert many.fingerprint() == "accbadc98f99cf23"
+
+
+def test_the_fingerprint_covers_the_weights():
+    weights = np.ones(12)
+    weights[3] = 2.0
+    heads = {"y": {"a": np.arange(12) % 3, "b": np.arange(12) % 2}}
+    found = [
+        dataset(),
+        dataset(sample_weight=np.ones(12)),
+        dataset(sample_weight=weights),
+        dataset(sample_weight=weights[::-1]),
+        dataset(**heads, sample_weight=weights),
+        dataset(**heads, sample_weight={"a": weights, "b": np.ones(12)}),
+        dataset(**heads, sample_weight={"a": np.ones(12), "b": weights}),
+    ]
+    assert len({data.fingerprint() for data in found}) == len(found)
+
+
+def test_rows_take_their_weights_along():
+    weights = np.arange(12.0)
+    rows = np.array([5, 2, 9])
+    assert dataset(sample_weight=weights).take(rows).sample_weight.tolist() == [5, 2, 9]
+    y = {"a": np.arange(12) % 3, "b": np.arange(12) % 2}
+    by_head = dataset(y=y, sample_weight={"a": weights, "b": weights * 10}).take(rows)
+    assert by_head.sample_weight["b"].tolist() == [50, 20, 90]
+    trials = dataset(sample_weight=weights, identities={"trial": rows.repeat(4)}).grouped_by("trial")
+    assert trials.sample_weight.tolist() == weights.tolist()
+
+
+def test_one_column_weights_every_output():
+    y = {"a": np.arange(12) % 3, "b": np.arange(12) % 2}
+    data = dataset(y=y, sample_weight=np.arange(12.0))
+    data.check()
+    assert list(data.weights) == ["a", "b"]
+    assert all(column.tolist() == list(range(12)) for column in data.weights.values())
+    assert dataset(y=y).weights is None
+    assert dataset(sample_weight=[1] * 12).weights.tolist() == [1] * 12

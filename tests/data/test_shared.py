@@ -39,6 +39,22 @@ def test_several_inputs_and_outputs(tmp_path):
     assert found.groups is None
 
 
+def test_weights_of_one_and_of_several_outputs(tmp_path):
+    weights = np.array([1.0, 0.5, 0.0, 2.0])
+    save_development(tmp_path / "one", Dataset(np.zeros((4, 2)), np.arange(4) % 2, sample_weight=weights))
+    found = load_development(tmp_path / "one")
+    assert found.sample_weight.tolist() == weights.tolist()
+    y = {"a": np.arange(4), "b": np.arange(4) % 2}
+    save_development(tmp_path / "two", Dataset(np.zeros((4, 2)), y, sample_weight={"a": weights, "b": weights[::-1]}))
+    found = load_development(tmp_path / "two")
+    assert {name: column.tolist() for name, column in found.sample_weight.items()} == {
+        "a": weights.tolist(),
+        "b": weights[::-1].tolist(),
+    }
+    save_development(tmp_path / "none", Dataset(np.zeros((4, 2)), y))
+    assert load_development(tmp_path / "none").sample_weight is None
+
+
 def test_sliced_arrays_are_saved_as_they_read(tmp_path):
     rows = Dataset(np.arange(24).reshape(4, 6)[:, ::2], np.arange(4))
     save_development(tmp_path, rows)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from truetune.data.classes import class_numbers
 from truetune.data.groups import check_declared, named_columns
 from truetune.data.levels import check_no_gaps, compose, group_column
+from truetune.data.weights import Weights, as_columns, check_weights, named_weights, taken_weights, weights_per_output
 from truetune.errors import DataError
 
 Array = NDArray[Any]
@@ -41,6 +42,9 @@ class Dataset:
         levels: ids of each level of `groups`, coarsest first, as `levels.compose` returns them; empty if `groups` was
             not a mapping.
         rows_are_independent: declares that no rows belong together although a column looks as if some do.
+        sample_weight: shape (n_samples,), finite and at least 0: how much each row counts in the loss and in Keras'
+            `weighted_metrics`, in training and validation; `metrics`, splits and preprocessing count rows alike. Or a
+            mapping of output name to such columns, one for every output of a mapping `y`.
     """
 
     X: Arrays
@@ -54,8 +58,11 @@ class Dataset:
     is_dummy: bool = False
     levels: Mapping[str, Array] = field(default_factory=dict)
     rows_are_independent: bool = False
+    sample_weight: Weights | Any | None = None
 
     def __post_init__(self) -> None:
+        if self.sample_weight is not None:
+            object.__setattr__(self, "sample_weight", as_columns(self.sample_weight))
         if isinstance(self.groups, Mapping):
             object.__setattr__(self, "levels", compose(self.groups))
             object.__setattr__(self, "groups", next(iter(self.levels.values())))
@@ -76,6 +83,11 @@ class Dataset:
         return class_numbers(self._main_y) is not None
 
     @property
+    def weights(self) -> Weights | None:
+        """`sample_weight` as Keras takes it: a mapping of columns where `y` is a mapping."""
+        return weights_per_output(self.sample_weight, self.y)
+
+    @property
     def _main_y(self) -> Array:
         if not isinstance(self.y, Mapping):
             return self.y
@@ -87,12 +99,13 @@ class Dataset:
         Raises:
             DataError: no rows, lengths that differ, NaN or infinity, text for labels, labels outside the classes,
                 a main output or a part that does not exist, rows without a group, a column that looks like a person
-                and no groups.
+                and no groups, weights that are negative or all 0.
         """
         self._check_names()
         n = len(self)
         if n == 0:
             raise DataError("The data have no rows. Expected at least one sample per class and split.")
+        check_weights(self.sample_weight, self.y)
         for name, column in [*named(self.X, "X").items(), *self._columns()]:
             if len(column) != n:
                 raise DataError(
@@ -150,6 +163,7 @@ class Dataset:
             levels={name: column[rows] for name, column in self.levels.items()},
             identities={name: column[rows] for name, column in self.identities.items()},
             parts=None if self.parts is None else self.parts[rows],
+            sample_weight=taken_weights(self.sample_weight, rows),
         )
 
     @property
@@ -186,7 +200,7 @@ class Dataset:
         return {name: np.asarray(column).reshape(-1) for name, column in columns.items()}
 
     def fingerprint(self) -> str:
-        """Changes when a value, a label, a group or the order of rows changes."""
+        """Changes when a value, a label, a group, a weight or the order of rows changes."""
         digest = hashlib.sha256()
         for name, column in [*named(self.X, "X").items(), *self._columns()]:
             digest.update(f"{name}:{column.dtype.str if column.dtype.kind != 'O' else 'O'}:{column.shape}".encode())
@@ -204,6 +218,7 @@ class Dataset:
         yield from self.identities.items()
         if self.parts is not None:
             yield "parts", self.parts
+        yield from named_weights(self.sample_weight).items()
 
 
 def named(arrays: Arrays, name: str = "") -> dict[str, Array]:

@@ -44,6 +44,8 @@ def _write(folder: Path, development: Dataset) -> None:
     for name in _COLUMNS:
         column = getattr(development, name)
         index[name] = None if column is None else _save(folder, name, _without_objects(column))
+    weights = development.sample_weight
+    index["sample_weight"] = None if weights is None else _save(folder, "sample_weight", weights)
     index["sha256"] = {path.name: _digest(path) for path in sorted(folder.glob("*.npy"))}
     (folder / "index.json").write_text(json.dumps({**index, "checksum": checksum(index)}), encoding="utf-8")
 
@@ -87,6 +89,7 @@ def _load_all(folder: Path, index: Mapping[str, Any]) -> Dataset:
         class_names=tuple(index["class_names"]),
         main_output=index["main_output"],
         parts=parts,
+        sample_weight=None if index["sample_weight"] is None else _load(folder, index["sample_weight"]),
     )
 
 

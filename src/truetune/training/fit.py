@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +12,11 @@ import keras
 import numpy as np
 
 from truetune.data.dataset import Dataset, named
-from truetune.errors import ObjectiveError
+from truetune.errors import DataError, ObjectiveError
 from truetune.hyperparameters import HyperParameters
 from truetune.task import Preprocessing
 from truetune.training.logged import numbers
-from truetune.training.rows import OrderedRows
+from truetune.training.rows import OrderedRows, x_y_weights
 
 History = dict[str, list[float]]
 
@@ -112,12 +113,19 @@ def fit_model(
     left to it; a model class with a `fit` of its own gets arrays too. What these do between epochs is unknown, so
     they cannot be taken up again inside: a killed one starts from its beginning, with the same seed.
 
+    Weights of the rows go to `sample_weight`, and into `validation_data` as a third part, as Keras takes them.
+
     Returns:
         The logged values per epoch. A `fit` that returns a number counts as one epoch of `default_objective`.
+
+    Raises:
+        DataError: the rows have weights, and a `fit` of the user's own takes none.
     """
     arguments: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0}
     if validation is not None:
-        arguments["validation_data"] = (_given(validation.X), _given(validation.y))
+        arguments["validation_data"] = x_y_weights(validation)
+    if not fits_plainly(hypermodel, model):
+        arguments |= _sample_weight(train, hypermodel if overrides_fit(hypermodel) else model)
     if overrides_fit(hypermodel):
         arguments["callbacks"] = list(callbacks)
         return as_history(hypermodel.fit(hp, model, _given(train.X), _given(train.y), **arguments))
@@ -154,6 +162,20 @@ def _each_epoch(logged: Mapping[str, Sequence[Any]]) -> History:
             for key, value in numbers({name: logs}).items():
                 history.setdefault(key, []).append(value)
     return history
+
+
+def _sample_weight(train: Dataset, owner: Any) -> dict[str, Any]:
+    """The keyword for a `fit` that is not Keras' own: empty without weights. Raises DataError."""
+    if train.weights is None:
+        return {}
+    parameters = inspect.signature(owner.fit).parameters.values()
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise DataError(
+            f"The data have sample_weight, and {type(owner).__name__}.fit takes no such argument: it would train all "
+            "rows alike. Expected `sample_weight=None` or `**kwargs` among its arguments, passed on to Keras' fit; or "
+            "data without sample_weight."
+        )
+    return {"sample_weight": _given(train.weights)}
 
 
 def _given(arrays: Any) -> Any:

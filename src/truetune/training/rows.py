@@ -34,8 +34,9 @@ class OrderedRows(keras.callbacks.Callback):  # type: ignore[misc]
         seed: of the trial.
 
     Attributes:
-        batches: a `tf.data.Dataset` of (x, y), one pass an epoch. Keras makes the iterator of an epoch after
-            `on_epoch_begin` (`EpochIterator._enumerate_iterator`), so it reads the order set there.
+        batches: a `tf.data.Dataset` of (x, y), or (x, y, weights) where the rows have weights; one pass an epoch. Keras
+            makes the iterator of an epoch after `on_epoch_begin` (`EpochIterator._enumerate_iterator`), so it reads the
+            order set there.
     """
 
     def __init__(self, train: Dataset, batch_size: int, seed: int) -> None:
@@ -43,7 +44,7 @@ class OrderedRows(keras.callbacks.Callback):  # type: ignore[misc]
         self._seed, self._n_rows = seed, len(train)
         with tf.device("CPU:0"):
             self._order = tf.Variable(np.arange(self._n_rows), trainable=False)
-            rows = (_tensors(train.X), _tensors(train.y))
+            rows = tuple(_tensors(column) for column in x_y_weights(train))
             self.batches = _batches(self._order, self._n_rows, batch_size, rows)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -51,6 +52,12 @@ class OrderedRows(keras.callbacks.Callback):  # type: ignore[misc]
         random.seed(int(words[0]))
         np.random.seed(int(words[1]))
         self._order.assign(epoch_order(self._seed, epoch, self._n_rows))
+
+
+def x_y_weights(rows: Dataset) -> tuple[Any, ...]:
+    """(x, y), or (x, y, weights) where the rows have weights: arrays or plain dicts, as Keras expects them."""
+    columns = (rows.X, rows.y) if rows.weights is None else (rows.X, rows.y, rows.weights)
+    return tuple(dict(column) if isinstance(column, Mapping) else column for column in columns)
 
 
 def _tensors(arrays: Arrays) -> Any:

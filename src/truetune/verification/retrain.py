@@ -30,6 +30,7 @@ from truetune.training.fit import (
 from truetune.training.folds.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
 from truetune.training.logged import numbers
 from truetune.training.measured import check_built, check_finite, check_steps
+from truetune.training.rows import x_y_weights
 from truetune.verification.trained_files import Retrained, TrainedFiles, save
 
 
@@ -189,10 +190,12 @@ def train_final(task: Task, development: Dataset, values: Mapping[str, Value], e
 
 
 def metrics_on_test(retrained: Retrained, test: Dataset) -> dict[str, float]:
-    """Every metric of the compiled model, and its loss, on rows that it has not seen."""
-    rows = retrained.transform(test)[0]
-    x, y = (dict(part) if isinstance(part, Mapping) else part for part in (rows.X, rows.y))
-    logs = retrained.model.evaluate(x, y, verbose=0, return_dict=True)
+    """Every metric of the compiled model, and its loss, on rows that it has not seen.
+
+    Weights of the rows count as they do in validation: in the loss and in `weighted_metrics`, not in `metrics`.
+    """
+    x, y, *weights = x_y_weights(retrained.transform(test)[0])
+    logs = retrained.model.evaluate(x, y, sample_weight=next(iter(weights), None), verbose=0, return_dict=True)
     return numbers(logs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,11 +49,36 @@ def test_the_users_own_test_part_is_sealed(tmp_path):
     assert (sealed.test_rows.tolist(), sealed.by) == ([2, 3], "given")
 
 
-@pytest.mark.parametrize("other", [data(shift=1.0), data(n=20), data(n=80)])
+def weighted(weights):
+    return replace(data(), sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [data(shift=1.0), data(n=20), data(n=80), weighted(np.ones(40))],
+    ids=["values", "fewer", "more", "weights"],
+)
 def test_changed_data_are_refused_with_the_way_out(tmp_path, other):
     seal(data(), tmp_path / "seal.json", seed=0)
     with pytest.raises(StudyError, match=r"The data changed: .*--fresh .*--study-name"):
         seal(other, tmp_path / "seal.json", seed=0)
+
+
+def test_changed_weights_are_changed_data_and_keep_their_test_part(tmp_path):
+    """In another study of the directory: the same rows stay sealed, whatever they weigh."""
+    made = seal(weighted(np.ones(40)), tmp_path / "tuning" / "a" / "seal.json", seed=0)
+    with pytest.raises(StudyError, match=r"The data changed"):
+        seal(weighted(np.full(40, 2.0)), tmp_path / "tuning" / "a" / "seal.json", seed=0)
+    other = seal(weighted(np.full(40, 2.0)), tmp_path / "tuning" / "b" / "seal.json", seed=1)
+    assert other.test_rows.tolist() == made.test_rows.tolist()
+
+
+def test_a_test_part_that_weighs_nothing_is_refused_and_nothing_is_sealed(tmp_path):
+    parts = np.repeat(["train", "test"], 20)
+    nothing = replace(weighted(np.where(parts == "test", 0.0, 1.0)), parts=parts)
+    with pytest.raises(DataError, match=r"sample_weight is 0 in all 20 rows of the test part"):
+        seal(nothing, tmp_path / "seal.json", seed=0)
+    assert not (tmp_path / "seal.json").exists()
 
 
 @pytest.mark.parametrize(

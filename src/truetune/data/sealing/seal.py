@@ -20,6 +20,7 @@ from truetune.data.sealing.locked import locked
 from truetune.data.sealing.other_seals import FOLDER, refuse_sealed_rows, same_rows, same_test_part
 from truetune.data.sealing.seal_file import SealFile, damaged, read_seal_file
 from truetune.data.splitting.splits import Split, given, holdout
+from truetune.data.weights import check_some_weight, taken_weights
 from truetune.errors import StudyError
 from truetune.seeds import derive_seed
 from truetune.system.checksum import checksum
@@ -61,7 +62,7 @@ def seal(dataset: Dataset, path: Path, seed: int, fraction: float = TEST_FRACTIO
     Raises:
         StudyError: `path` seals other data or is damaged, or these data include rows that another study in the
             directory has sealed.
-        DataError: the data cannot be split, or a row is on both sides.
+        DataError: the data cannot be split, a row is on both sides, or every sealed row has the weight 0.
         StorageError: `path` cannot be written.
     """
     return seal_of(IdentifiedData(dataset), path, seed, fraction)
@@ -77,6 +78,7 @@ def seal_of(data: IdentifiedData, path: Path, seed: int, fraction: float = TEST_
             return read_seal(path, n_rows, fingerprint)
         split = same_test_part(data.dataset, path, fingerprint) or _new_test_part(data.rows, path, seed, fraction)
         check_identical(data.rows, split.kept, split.held, "the test part")
+        check_some_weight(taken_weights(data.dataset.sample_weight, split.held), "the test part")
         refuse_sealed_rows(data.rows.take(split.kept), path, fingerprint)
         SealFile(fingerprint, split.by, seed, split.held, data.rows.hashes[split.held]).write(path)
     return Seal(split.kept, split.held, split.by, fingerprint, seed)

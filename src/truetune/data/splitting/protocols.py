@@ -9,6 +9,7 @@ from typing import Any
 from truetune.data.dataset import Array, Dataset
 from truetune.data.splitting.own_splitter import check_splitter, name_of, own_splits
 from truetune.data.splitting.splits import Split, given, holdout, k_fold, leave_one_group_out
+from truetune.data.weights import check_some_weight, taken_weights
 from truetune.errors import DataError, InputError
 from truetune.seeds import derive_seed
 
@@ -95,10 +96,13 @@ class Protocol:
         `data.checks.leaks` and `data.checks.fold_notes`.
 
         Raises:
-            DataError: the data cannot be split like this.
+            DataError: the data cannot be split like this, or every row of a part has the weight 0.
         """
         draw = PROTOCOLS[self.name] if self.splitter is None else _own_splitter
-        return draw(self, development, seed)
+        folds = draw(self, development, seed)
+        for fold in folds:
+            _check_weights(development, fold)
+        return folds
 
 
 def describe(folds: Sequence[Fold]) -> str:
@@ -110,6 +114,12 @@ def describe(folds: Sequence[Fold]) -> str:
     validate = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
     n_rows = len(first.train) + len(first.validation)
     return f"{n_rows} rows train and validate in {len(folds)} folds by {first.by} ({validate} validate in each)"
+
+
+def _check_weights(development: Dataset, fold: Fold) -> None:
+    for part, rows in (("training", fold.train), ("validation", fold.validation)):
+        weights = taken_weights(development.sample_weight, rows)
+        check_some_weight(weights, f"the {part} part of fold {fold.name} (split by {fold.by})")
 
 
 def _holdout(protocol: Protocol, development: Dataset, seed: int) -> tuple[Fold, ...]:

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from truetune.data.dataset import Array, Arrays, Dataset, named
 from truetune.training.logged import flat, numbers, one_of
+from truetune.training.rows import x_y_weights
 
 State = list[Array]
 
@@ -55,16 +56,16 @@ def states_of_parts(model: Any, rows: Dataset, parts: Sequence[Array]) -> list[S
     The model is evaluated batch by batch without the set-up of an `evaluate`, which takes fifty times as long as a
     small part itself.
     """
-    x, y = _in_keras_precision(rows.X), _in_keras_precision(rows.y)
-    return [added([_counted(model, x, y, rows) for rows in _steps(part)]) for part in parts]
+    columns = [_in_keras_precision(column) for column in x_y_weights(rows)]
+    return [added([_counted(model, columns, rows) for rows in _steps(part)]) for part in parts]
 
 
 def _steps(part: Array) -> list[Array]:
     return [part[start : start + ROWS_AT_ONCE] for start in range(0, len(part), ROWS_AT_ONCE)]
 
 
-def _counted(model: Any, x: Mapping[str, Array], y: Mapping[str, Array], rows: Array) -> State:
-    model.test_on_batch(_rows(x, rows), _rows(y, rows))  # forgets what was counted before
+def _counted(model: Any, columns: Sequence[Mapping[str, Array]], rows: Array) -> State:
+    model.test_on_batch(*(_rows(column, rows) for column in columns))  # forgets what was counted before
     return metric_state(model)
 
 
