@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Objective, Task
+    from truetune.tasks.declaration import option
 
 _HOMES = {
     "BestHyperparameters": "truetune.results.export",
@@ -31,6 +32,7 @@ _HOMES = {
     "Task": "truetune.task",
     "TruetuneError": "truetune.errors",
     "apply": "truetune.config.apply",
+    "option": "truetune.tasks.declaration",
     "tune": "truetune.api",
     "undo": "truetune.config.apply",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "Task",
     "TruetuneError",
     "apply",
+    "option",
     "tune",
     "undo",
 ]

@@ -39,6 +39,7 @@ from truetune.study.lifecycle import Lifecycle
 from truetune.study.options import SearchOptions
 from truetune.system.signals import stopping_on_signals
 from truetune.task import Task
+from truetune.tasks.chosen import compared
 from truetune.training import messages
 from truetune.training.tensorflow_start import start_tensorflow
 from truetune.trial import Trial, TrialState
@@ -166,6 +167,7 @@ class Session:
             "epochs": self.task.epochs,
             "data": data,
             "protocol": self.options.evaluation_protocol.to_config(),
+            "options": compared(self.task.options),
         }
 
     def is_complete(self) -> bool:
