@@ -49,7 +49,7 @@ def features(data: Path) -> Dataset:
     from truetune.tasks.choice import TaskChoice
 
     cache = Path(tempfile.gettempdir()) / "truetune_honesty"
-    dataset = TaskChoice(data=data, label=LABEL).make(cache).load()
+    dataset = TaskChoice(options={"data": data, "label": LABEL}).make(cache).load()
     labels = np.asarray(dataset.labels)
     return replace(dataset, y=labels, main_output=None)
 

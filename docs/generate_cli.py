@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from truetune.cli import main
+from truetune.cli.task_options import TaskCommand, click_option
+from truetune.tasks.registry import DEFAULT_TASK, TASKS, definition_of
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -32,21 +34,37 @@ and what to do); 5, `verify --require-improvement` found none; 130, stopped with
 
 def cli_page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(section(name) for name in main.commands)])
+    return "\n".join([HEAD, *(section(name) for name in main.commands), *map(task_section, TASKS)])
 
 
 def section(name: str) -> str:
     """One command: its help, and a table of its options."""
     command = main.commands[name]
     context = click.Context(command, info_name=f"truetune {name}")
-    rows = [f"| `{names}` | {text} |" for names, text in options(command, context)]
-    table = ["| option | meaning |", "|---|---|", *rows, ""] if rows else ["It takes no options.", ""]
-    return "\n".join([f"## truetune {name}", "", inspect.cleandoc(command.help or ""), "", *table])
+    lines = [f"## truetune {name}", "", inspect.cleandoc(command.help or ""), ""]
+    if isinstance(command, TaskCommand):
+        lines += ["It also takes the options of its task, see below.", ""]
+    return "\n".join([*lines, *table(command.params, context)])
 
 
-def options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+def task_section(name: str) -> str:
+    """One task: what it is, and a table of its options."""
+    commands = ", ".join(f"`{name}`" for name, command in main.commands.items() if isinstance(command, TaskCommand))
+    context = click.Context(main.commands["tune"])
+    is_default = f" It is the default of `--task`; {commands} take these options." if name == DEFAULT_TASK else ""
+    own = [click_option(option) for option in definition_of(name).declared]
+    return "\n".join([f"## --task {name}", "", TASKS[name].summary + is_default, "", *table(own, context)])
+
+
+def table(parameters: Iterable[click.Parameter], context: click.Context) -> list[str]:
+    """Lines of a table of options."""
+    rows = [f"| `{names}` | {text} |" for names, text in meanings(parameters, context)]
+    return ["| option | meaning |", "|---|---|", *rows, ""] if rows else ["It takes no options.", ""]
+
+
+def meanings(parameters: Iterable[click.Parameter], context: click.Context) -> Iterator[tuple[str, str]]:
     """(names, meaning) of each option, ready for a table."""
-    for parameter in command.params:
+    for parameter in parameters:
         record = parameter.get_help_record(context)
         if record is not None:
             names, text = (part.replace("|", "\\|") for part in record)

@@ -33,7 +33,7 @@ class Photographer(LiveScreen):
 
 def main() -> None:
     console = Console(record=True, force_terminal=True, width=112)
-    task = TaskChoice(use_dummy_data=True).make(Path("models/cache"))
+    task = TaskChoice(options={"use_dummy_data": True}).make(Path("models/cache"))
     observer = Photographer(console, task.objective, task.epochs)
     console.print(COMMAND, style="bold", highlight=False)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,9 @@ import pytest
 import truetune
 import truetune.metrics
 from truetune.cli import main
+from truetune.cli.task_options import TaskCommand
 from truetune.cli.tune import tune
+from truetune.tasks.registry import DEFAULT_TASK, TASKS, definition_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -90,9 +92,19 @@ def test_commands_in_the_pages_exist(page: Path) -> None:
     for body in blocks(page, "bash", "console"):
         for line in body.splitlines():
             for command, words in calls_in(line):
-                known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+                known = flags(command, words)
                 unknown = [word for word in words if word.startswith("-") and word not in known]
                 assert not unknown, f"{line}: {command.name} does not take {', '.join(unknown)}"
+
+
+def flags(command: click.Command, words: list[str]) -> set[str]:
+    """The options that a command takes: its own, and those of its task; a user's own task may have any."""
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    if isinstance(command, TaskCommand):
+        task = words[words.index("--task") + 1] if "--task" in words else DEFAULT_TASK
+        is_own = task not in TASKS
+        known |= {word for word in words if is_own} | {o.flag for o in ([] if is_own else definition_of(task).declared)}
+    return known
 
 
 def calls_in(line: str) -> Iterator[tuple[click.Command, list[str]]]:

@@ -17,7 +17,7 @@ ALLOWED = {
         "cloudpickle",
     ): "over the pipe to our workers: functions of a script or a notebook",
     ("truetune/training/worker.py", "cloudpickle"): "the other end of that pipe",
-    ("truetune/tasks/registry.py", "cloudpickle"): "says that a user's file travels over that pipe by value",
+    ("truetune/tasks/own_task.py", "cloudpickle"): "says that a user's file travels over that pipe by value",
 }
 EXECUTING = re.compile(r"(?<!\.)\b(eval|exec|__import__)$|(^|\.)(system|popen|load_model|read_pickle|to_pickle)$")
 """Calls that run what they are given, or a file."""

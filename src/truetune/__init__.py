@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
     from truetune.task import Objective, Task
+    from truetune.tasks.declaration import option
     from truetune.trial import Decision, Suggestion, Trial
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "Trial": "truetune.trial",
     "TruetuneError": "truetune.errors",
     "apply": "truetune.config.apply",
+    "option": "truetune.tasks.declaration",
     "tune": "truetune.api",
     "undo": "truetune.config.apply",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "Trial",
     "TruetuneError",
     "apply",
+    "option",
     "tune",
     "undo",
 ]

@@ -65,6 +65,8 @@ class Task:
         preprocessing: makes a fresh transformer for each fit, e.g. `sklearn.preprocessing.StandardScaler`.
         mapping: how hyperparameters map to keys of `config.py`; None uses upper-case names.
         study_prefix: what study names start with; None uses `name`.
+        options: the frozen dataclass that the task was made from (see `truetune.option`). A study is resumed only with
+            the same ones; the command sets them.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Task:
     preprocessing: Callable[[], Preprocessing] | None = None
     mapping: ConfigMapping | None = field(default=None, compare=False)
     study_prefix: str | None = None
+    options: Any = None
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):

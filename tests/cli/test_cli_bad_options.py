@@ -158,4 +158,6 @@ class TestOwnTask:
             " truetune.Objective('val_loss', 'min'))"
         )
         for words in (("--data", data), ("--use-dummy-data",), ("--objective", "uar"), ("--sfreq", "128")):
-            assert "brings its own" in refused("tune", "--task", "owntask.py:task", *words)
+            message = refused("tune", "--task", "owntask.py:task", *words)
+            assert f"There is no option {words[0]}. It is one of the task eeg-emotion." in message
+            assert "owntask.py:task has no options of its own" in message

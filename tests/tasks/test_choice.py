@@ -63,13 +63,13 @@ def test_both_are_refused_before_anything_is_loaded(tmp_path):
 def test_the_eeg_task_takes_groups(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.eye(20), y=np.arange(20) % 5, participants=np.arange(20) // 4)
     with pytest.raises(DataError, match="--groups participants"):
-        TaskChoice(data=tmp_path / "a.npz").make(tmp_path)
-    grouped = TaskChoice(data=tmp_path / "a.npz", groups="participants").make(tmp_path).load()
+        TaskChoice(options={"data": tmp_path / "a.npz"}).make(tmp_path)
+    grouped = TaskChoice(options={"data": tmp_path / "a.npz"}, groups="participants").make(tmp_path).load()
     assert len(set(grouped.groups.tolist())) == 5
 
 
 def test_dummy_data_take_groups_too(tmp_path):
-    data = TaskChoice(use_dummy_data=True, groups="trial").make(tmp_path).load()
+    data = TaskChoice(options={"use_dummy_data": True}, groups="trial").make(tmp_path).load()
     assert len(np.unique(data.groups)) == len(data)
 
 
@@ -85,3 +85,40 @@ def test_what_is_said_now_replaces_what_was_said_about_groups():
     grouped, independent = TaskChoice(groups="session"), TaskChoice(rows_are_independent=True)
     assert grouped.or_else(independent) == grouped
     assert independent.or_else(grouped) == independent
+
+
+def test_options_are_kept_beside_what_is_said_of_every_task():
+    choice = TaskChoice("eeg-emotion", {"data": "signals", "sfreq": 128.0}, epochs=3)
+    assert choice.source() == {"task_spec": "eeg-emotion", "epochs": 3, "data": "signals", "sfreq": 128.0}
+    assert TaskChoice.from_source(choice.source()) == choice
+
+
+def test_a_record_of_version_0_1_is_read():
+    source = {"task_spec": "eeg-emotion", "use_dummy_data": True, "objective": "uar", "epochs": 2}
+    choice = TaskChoice.from_source(source)
+    assert (choice.epochs, choice.options) == (2, {"use_dummy_data": True, "objective": "uar"})
+
+
+def test_the_default_folder_is_recorded_as_if_it_had_been_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert TaskChoice().source() == {"task_spec": "eeg-emotion", "data": "data"}
+
+
+@pytest.mark.parametrize(
+    ("now", "options"),
+    [
+        ({}, {"data": "signals", "label": "mood"}),
+        ({"data": "others"}, {"data": "others", "label": "mood"}),
+        ({"use_dummy_data": True}, {"use_dummy_data": True, "label": "mood"}),
+    ],
+)
+def test_what_is_said_now_replaces_what_was_said_about_data(now, options):
+    earlier = TaskChoice("eeg-emotion", {"data": "signals", "label": "mood"})
+    assert TaskChoice(options=now).or_else(earlier).options == options
+
+
+def test_another_task_forgets_all_of_it():
+    earlier = TaskChoice("eeg-emotion", {"data": "signals"}, epochs=3, groups="session")
+    other = TaskChoice("mine.py:task")
+    assert other.or_else(earlier) == other

@@ -7,6 +7,7 @@ import click
 from truetune.cli.clean import clean
 from truetune.cli.commands import apply, doctor, status, train, undo, verify
 from truetune.cli.options import SETTINGS
+from truetune.cli.tasks import tasks
 from truetune.cli.tune import plan, tune
 
 
@@ -16,5 +17,5 @@ def main() -> None:
     """Tune a Keras model, put the winner into its config, and know whether it really got better."""
 
 
-for command in (tune, plan, apply, undo, train, verify, status, clean, doctor):
+for command in (tune, plan, tasks, apply, undo, train, verify, status, clean, doctor):
     main.add_command(command)

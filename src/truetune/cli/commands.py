@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import BEST, CONFIG, best_option, config_option, seed_option, task_options
-from truetune.cli.trust import task_of
+from truetune.cli.options import BEST, CONFIG, best_option, config_option, seed_option
+from truetune.cli.task_options import METAVAR, TaskCommand, task_options
+from truetune.cli.trust import MODELS, task_of
 
 if TYPE_CHECKING:
     from truetune.results.export import BestHyperparameters
-    from truetune.task import Task
+    from truetune.tasks.choice import TaskChoice
     from truetune.verification.pairs import PairedTraining
 
 NOT_IMPROVED = 5
@@ -28,7 +29,7 @@ NOT_IMPROVED = 5
     "--task",
     "task_spec",
     default=None,
-    metavar="NAME|FILE.py:ATTRIBUTE",
+    metavar=METAVAR,
     help="The task whose mapping to the config counts.  [default: the one that was tuned]",
 )
 @click.option("--scope", default=None, help="Class or dict in the config that holds the keys.  [default: the task's]")
@@ -64,13 +65,16 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
 
 
 def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
-    """The commands to type next: the EEG task's own script where it stands beside its config, else `truetune train`."""
+    """The commands to type next: the task's own script where it stands beside its config, else `truetune train`."""
+    from truetune.tasks.registry import TASKS
+
     given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
     if best != BEST and best.name == BEST.name:
         given += f" --directory {shlex.quote(str(best.parent))}"
-    script = config.with_name("train_emotion_model.py")
-    is_eeg = (winner.metadata.data.source or {}).get("task_spec") == "eeg-emotion"
-    retrain = f"python {script}" if is_eeg and not given and script.is_file() else f"truetune train{given}"
+    entry = TASKS.get((winner.metadata.data.source or {}).get("task_spec", ""))
+    script = None if entry is None or entry.train_script is None else config.with_name(entry.train_script)
+    is_there = script is not None and script.is_file()
+    retrain = f"python {script}" if is_there and not given else f"truetune train{given}"
     return f"Next: {retrain}, then truetune verify{given}"
 
 
@@ -82,6 +86,16 @@ def undo(config: Path) -> None:
     from truetune.config.apply import undo as restore
 
     click.echo(f"{config} is back as it was in {restore(config)}.")
+
+
+class TunedTaskCommand(TaskCommand):
+    """A command whose task is the one of the last search in --directory, unless another is named."""
+
+    def earlier(self, words: dict[str, Any]) -> TaskChoice | None:
+        from truetune.results.export import load
+
+        best = Path(words.get("directory", MODELS)) / BEST.name
+        return task_of(load(best), best, words.get("task_spec")) if best.exists() else None
 
 
 def finish_options(command: Any) -> Any:
@@ -101,25 +115,25 @@ def finish_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=TunedTaskCommand)
 @finish_options
 @seed_option
 @reported
-def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
+def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
     """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
     from truetune.config.source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
     read_config(config)  # what cannot be read is said before anything slow
-    task = _task(directory, chosen)
+    task = choice.make(directory / "cache")
     start_tensorflow()
     from truetune.verification.retrain import retrain_from_config
 
     click.echo(f"Training {task.name} from {config} ({task.load().kind}) …")
-    click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=chosen["epochs"])))
+    click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=choice.epochs)))
 
 
-@click.command()
+@click.command(cls=TunedTaskCommand)
 @finish_options
 @seed_option
 @click.option(
@@ -129,7 +143,13 @@ def train(seed: int, directory: Path, config: Path, **chosen: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say which difference this can find; the sealed rows stay sealed.")
 @reported
 def verify(
-    seed: int, seeds: int, require_improvement: bool, dry_run: bool, directory: Path, config: Path, **chosen: Any
+    seed: int,
+    seeds: int,
+    require_improvement: bool,
+    dry_run: bool,
+    directory: Path,
+    config: Path,
+    choice: TaskChoice,
 ) -> None:
     """Train the config before and after the last apply on the same seeds and compare them on the sealed rows.
 
@@ -144,12 +164,12 @@ def verify(
     check_pairs(seeds)
     if dry_run:
         start_tensorflow()
-        click.echo(foresee_from_config(_task(directory, chosen), directory, VerifyOptions(seeds, seed)))
+        click.echo(foresee_from_config(choice.make(directory / "cache"), directory, VerifyOptions(seeds, seed)))
         click.echo("Nothing was trained, and the sealed rows stay sealed.")
         return
     read_config(config)
     before_values(config)  # what is missing is said before anything slow
-    task = _task(directory, chosen)
+    task = choice.make(directory / "cache")
     start_tensorflow()
     click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
     options = VerifyOptions(seeds, seed, announce=click.echo, progress=_say_training)
@@ -163,18 +183,6 @@ def _say_training(training: PairedTraining) -> None:
     place = f"{training.done}/{training.total}"
     kept = "  (trained before the interruption)" if training.was_kept else ""
     click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}{kept}")
-
-
-def _task(directory: Path, chosen: dict[str, Any]) -> Task:
-    """What was said now, else what the last search in `directory` was run on."""
-    from truetune.results.export import load
-    from truetune.tasks.choice import TaskChoice
-
-    choice = TaskChoice(**chosen)
-    best = directory / "best_hyperparameters.json"
-    if best.exists():
-        choice = choice.or_else(task_of(load(best), best, choice.task_spec))
-    return choice.with_default_data().make(directory / "cache")
 
 
 @click.command()

@@ -6,7 +6,8 @@ import functools
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,27 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with reporting():
             return command(*args, **kwargs)
-        except BuildError as error:
-            click.echo(f"{error.user_traceback}\nError: {error}", err=True)
-            raise SystemExit(error.exit_code) from None
-        except TruetuneError as error:
-            click.echo(f"Error: {error}", err=True)
-            raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt as stop:
-            why = f" by {stop}" if str(stop) else ""
-            click.echo(f"\nStopped{why}; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
-            raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
     return run
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """As `reported`, for what stands in the block."""
+    try:
+        yield
+    except BuildError as error:
+        click.echo(f"{error.user_traceback}\nError: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except TruetuneError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt as stop:
+        why = f" by {stop}" if str(stop) else ""
+        click.echo(f"\nStopped{why}; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
+        raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
 
 def typed() -> str:

@@ -41,44 +41,6 @@ BEST = Path("models/best_hyperparameters.json")
 CONFIG = Path("src/config.py")
 
 
-def task_options(command: Command) -> Command:
-    """What to tune, and on which data."""
-    for option in reversed(_TASK):
-        command = option(command)
-    return command
-
-
-_TASK = (
-    click.option(
-        "--task",
-        "task_spec",
-        default=None,
-        metavar="NAME|FILE.py:ATTRIBUTE",
-        help="A task of truetune's, or a Task of your own.  [default: eeg-emotion]",
-    ),
-    click.option(
-        "--data",
-        type=click.Path(path_type=Path),
-        default=None,
-        help="Folder or file with the data.  [default: data/ when it is there]",
-    ),
-    click.option("--label", default=None, help="Column of the data to predict, where there are several."),
-    click.option("--sfreq", type=float, default=None, help="Sampling rate in Hz, where the data do not say it."),
-    click.option("--use-dummy-data", is_flag=True, help="Made-up EEG-like signals instead of data."),
-    click.option(
-        "--groups",
-        default=None,
-        metavar="NAME",
-        help="Level or column whose rows stay on one side of every split, e.g. subject.  [default: as the data say]",
-    ),
-    click.option(
-        "--rows-are-independent", is_flag=True, help="No rows belong together, though a column looks as if some do."
-    ),
-    click.option("--objective", default=None, help="Logged metric that decides, e.g. accuracy, uar or macro_f1."),
-    click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
-)
-
-
 def search_options(command: Command) -> Command:
     """How to search."""
     for option in reversed(_SEARCH):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ MODELS = Path("models")
 
 
 def task_of(winner: BestHyperparameters, path: Path, said: str | None = None) -> TaskChoice:
-    """The task that `winner`, read from `path`, names; or the one that a person `said`.
+    """The task that `winner`, read from `path`, names, with its options; or the one that a person `said`.
 
     A task of a user's own is a Python file, which is run when it is loaded. So the name of one is taken from a JSON
     file only where the record of trials beside it says that the study was made with that very task.
@@ -32,7 +31,7 @@ def task_of(winner: BestHyperparameters, path: Path, said: str | None = None) ->
 
     choice = TaskChoice.from_source(winner.metadata.data.source)
     if said is not None:
-        return replace(choice, task_spec=said)
+        return choice if said == choice.task_spec else TaskChoice(said)
     spec, name = choice.task_spec, winner.metadata.study_name
     if spec is None or spec in TASKS or any(spec == _recorded(url, name) for url in _records(path)):
         return choice

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import CONFIG, SETTINGS, search_options, task_options
+from truetune.cli.options import CONFIG, SETTINGS, search_options
+from truetune.cli.task_options import TaskCommand, task_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from truetune.tasks.choice import TaskChoice
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=TaskCommand, context_settings=SETTINGS)
 @task_options
 @search_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and train nothing: the same as `truetune plan`.")
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     help="Where the winner is written.  [default: <directory>/best_hyperparameters.json]",
 )
 @reported
-def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
+def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) -> None:
     """Search for the best hyperparameters and export them.
 
     Running the same command again goes on where it was interrupted; a larger --max-trials extends the search.
@@ -40,7 +41,7 @@ def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    options, choice = _options(chosen), _choice(chosen)
+    options = _options(chosen)
     task = choice.make(options.directory / "cache")
     options = _with_config(options, task)
     if dry_run:
@@ -49,16 +50,16 @@ def tune(dry_run: bool, output: Path | None, **chosen: Any) -> None:
     _tune(console, task, options, choice.source(), output or options.directory / "best_hyperparameters.json")
 
 
-@click.command()
+@click.command(cls=TaskCommand)
 @task_options
 @search_options
 @reported
-def plan(**chosen: Any) -> None:
+def plan(choice: TaskChoice, **chosen: Any) -> None:
     """Show the space, its size, the schedule and the time a search would take; train two timed epochs at most."""
     from rich.console import Console
 
     options = _options(chosen)
-    task = _choice(chosen).make(options.directory / "cache")
+    task = choice.make(options.directory / "cache")
     _show_plan(Console(), task, _with_config(options, task))
 
 
@@ -67,12 +68,6 @@ def _options(chosen: dict[str, Any]) -> SearchOptions:
 
     names = [name for name in SearchOptions.__dataclass_fields__ if name in chosen]
     return SearchOptions(**{name: chosen[name] for name in names})
-
-
-def _choice(chosen: dict[str, Any]) -> TaskChoice:
-    from truetune.tasks.choice import TaskChoice
-
-    return TaskChoice(**{name: chosen[name] for name in TaskChoice.__dataclass_fields__}).with_default_data()
 
 
 def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
@@ -95,7 +90,7 @@ def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str
 
 def _say_what(observer: Observer, task: Task) -> None:
     data = task.load()
-    made_up = " These data are made up: scores say nothing about a brain." if data.is_dummy else ""
+    made_up = " These data are made up: their scores mean nothing." if data.is_dummy else ""
     who = "" if data.groups is None else f" of {len(set(data.groups.tolist()))} {data.group_name}s"
     observer.note(f"Task {task.name}: {data.kind}, {len(data)} rows{who}.{made_up}")
 

@@ -9,6 +9,7 @@ from typing import Any
 from truetune.session.study_data import StudyData
 from truetune.space import Space
 from truetune.storage.paths import check_unchanged
+from truetune.tasks.chosen import compared
 
 
 def made_from(data: StudyData) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def made_from(data: StudyData) -> dict[str, Any]:
         "epochs": task.epochs,
         "data": {"fingerprint": data.all.fingerprint, "kind": dataset.kind, "is_dummy": dataset.is_dummy},
         "protocol": options.evaluation_protocol.to_config(),
+        "options": compared(task.options),
     }
 
 

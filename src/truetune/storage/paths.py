@@ -158,11 +158,21 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         for key, label in labels.items()
         if key in now and key in before and before[key] != now[key]
     ]
+    lines += _changed_options(before.get("options", {}), now.get("options", {}))
     if "space" in before and "space" in now:
         changed = Space.from_config(before["space"]).differences(Space.from_config(now["space"]))
         lines += [f"search space: {line}" for line in changed]
     if lines:
         raise StudyError("\n".join([f"Study '{name}' was made with something else:", *_indent(lines), WAY_OUT]))
+
+
+def _changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """An option that the task had not, or has no more, is no change of the study."""
+    return [
+        f"option {flag}: was {before[flag]}, now {value}"
+        for flag, value in now.items()
+        if flag in before and before[flag] != value
+    ]
 
 
 def _indent(lines: list[str]) -> list[str]:

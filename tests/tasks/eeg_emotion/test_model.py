@@ -9,7 +9,7 @@ import pytest
 
 from truetune.errors import SpaceError
 from truetune.space import Hyperparameter
-from truetune.tasks.eeg_emotion.task import METRICS
+from truetune.tasks.objectives import CLASSIFICATION as METRICS
 
 pytestmark = pytest.mark.tensorflow
 

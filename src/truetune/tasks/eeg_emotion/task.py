@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from truetune.data.dataset import Array, Dataset, named
-from truetune.data.grouping import UNSAID, Grouping
-from truetune.errors import DataError, ObjectiveError
-from truetune.task import Objective, Task
+from truetune.data.dataset import Dataset
+from truetune.data.grouping import Grouping
+from truetune.task import Task
+from truetune.tasks.definition import TaskSettings
 from truetune.tasks.eeg_emotion.builder import EmotionBuilder
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
+from truetune.tasks.eeg_emotion.options import EmotionOptions
+from truetune.tasks.objectives import heads_of, n_features, resolve_objective
+from truetune.tasks.sources import check_source
 
 EPOCHS = 30
 PATIENCE = 8
@@ -21,54 +22,42 @@ DUMMY_TRIALS_PER_CLASS = 8
 DUMMY_EPOCHS = 4
 """Made-up signals are for trying things out: five trials on them should take a minute or two on two cores."""
 
-MIN_METRICS = ("loss",)
-METRICS = ("accuracy", "uar", "macro_f1", "loss")
-"""What the builder logs for each head: accuracy, unweighted average recall, mean of F1 scores, cross-entropy."""
 
-
-def make_task(
-    data: Path | None = None,
-    *,
-    label: str | None = None,
-    sfreq: float | None = None,
-    dummy: bool = False,
-    objective: str | None = None,
-    epochs: int | None = None,
-    cache_dir: Path | None = None,
-    grouping: Grouping = UNSAID,
-) -> Task:
+def make_task(options: EmotionOptions, settings: TaskSettings | None = None) -> Task:
     """Load the data and make a builder that fits them.
 
-    Args:
-        data: a file or folder in any format of `readers`.
-        label: the column to predict; None takes the data's own emotion labels.
-        sfreq: sampling rate in Hz, for formats that do not hold it.
-        dummy: made-up signals of 20 subjects instead of `data`.
-        objective: "accuracy", "uar", "macro_f1", "loss", or a metric's full name such as `val_valence_accuracy`; None
-            is `val_emotion_accuracy`, or `val_accuracy` where the data carry one plain label.
-        epochs: the most epochs of one trial; None is 30, for made-up signals 4.
-        cache_dir: where extracted features are kept.
-        grouping: which rows belong together, where the data do not say or something else is wanted.
+    The objective is `val_emotion_accuracy` where none is given, or `val_accuracy` where the data carry one plain label.
+    Trials have at most 30 epochs, 4 on made-up signals, which are of 20 subjects.
 
     Raises:
-        DataError: no data were given, both data and `dummy`, or data that cannot be used.
+        DataError: no data were given, both data and made-up ones, or data that cannot be used.
         ObjectiveError: the model will not log this objective.
     """
-    _check_source(data, dummy)
-    dataset = _dummy(label, cache_dir, grouping) if data is None else _read(data, label, sfreq, cache_dir, grouping)
-    if dummy and epochs is None:
-        epochs = DUMMY_EPOCHS
-    return task_for(dataset, objective=objective, epochs=epochs)
+    settings = settings or TaskSettings()
+    check_source(options.data, options.use_dummy_data, "EEG", "signals")
+    epochs = settings.epochs
+    if options.data is None:
+        dataset = _dummy(options.label, settings.cache_dir, settings.grouping)
+        epochs = DUMMY_EPOCHS if epochs is None else epochs
+    else:
+        dataset = _read(options.data, options, settings)
+    task = task_for(dataset, objective=options.objective, epochs=epochs)
+    return replace(task, options=options)
 
 
 def task_for(dataset: Dataset, *, objective: str | None = None, epochs: int | None = None) -> Task:
-    """The task of features that are loaded already, X of shape (n, n_features)."""
+    """The task of features that are loaded already, X of shape (n, n_features).
+
+    Args:
+        objective: "accuracy", "uar", "macro_f1", "loss", or a metric's full name such as `val_valence_accuracy`.
+        epochs: the most epochs of one trial; None is 30.
+    """
     from sklearn.preprocessing import StandardScaler
 
     heads = heads_of(dataset)
     return Task(
         name="emotion",
-        hypermodel=EmotionBuilder(_n_features(dataset), heads),
+        hypermodel=EmotionBuilder(n_features(dataset), heads),
         data=dataset,
         objective=resolve_objective(objective, heads, dataset.main_output),
         epochs=EPOCHS if epochs is None else epochs,
@@ -79,64 +68,17 @@ def task_for(dataset: Dataset, *, objective: str | None = None, epochs: int | No
     )
 
 
-def heads_of(dataset: Dataset) -> dict[str, int]:
-    """Output name → number of classes; one plain label is called `label`."""
-    main = dataset.main_output if isinstance(dataset.y, Mapping) else "label"
-    columns = named(dataset.y, "label")
-    return {name: _n_classes(dataset, values, name == main) for name, values in columns.items()}
-
-
-def _n_classes(dataset: Dataset, values: Array, is_main: bool) -> int:
-    known = len(dataset.class_names) if is_main else 0
-    return max(known, 2, int(values.max()) + 1)
-
-
-def _n_features(dataset: Dataset) -> int:
-    if isinstance(dataset.X, Mapping) or dataset.X.ndim != 2:
-        received = "several inputs" if isinstance(dataset.X, Mapping) else f"shape {dataset.X.shape}"
-        raise DataError(f"The features have {received}. Expected one table of shape (rows, features).")
-    return int(dataset.X.shape[1])
-
-
-def resolve_objective(name: str | None, heads: Mapping[str, int], main: str | None = None) -> Objective:
-    """`uar` → `val_emotion_uar`, or `val_uar` for a single head; full names stay.
-
-    Raises:
-        ObjectiveError: the model logs nothing of that name.
-    """
-    one = len(heads) == 1
-    head = main or list(heads)[-1]
-    known = {"loss": "val_loss"}
-    known |= {metric: f"val_{metric}" if one else f"val_{head}_{metric}" for metric in METRICS if metric != "loss"}
-    logged = {"val_loss", *known.values()}
-    if not one:
-        logged |= {f"val_{head}_{metric}" for head in heads for metric in METRICS}
-    asked = "accuracy" if name is None else name
-    resolved = known.get(asked, asked)
-    if resolved not in logged:
-        raise ObjectiveError(
-            f"The objective '{asked}' is never logged by this model. Expected one of {', '.join(METRICS)}, or in full: "
-            f"{', '.join(sorted(logged))}."
-        )
-    direction: Literal["min", "max"] = "min" if resolved.endswith(MIN_METRICS) else "max"
-    return Objective(resolved, direction)
-
-
-def _check_source(data: Path | None, dummy: bool) -> None:
-    if dummy and data is not None:
-        raise DataError(f"Both the data {data} and dummy data were asked for. Give one: --data, or --use-dummy-data.")
-    if not dummy and data is None:
-        raise DataError(
-            "No data were given, and there is no folder data/. Expected --data DIR (a folder or file of EEG), or "
-            "--use-dummy-data to try things out on made-up signals."
-        )
-
-
-def _read(data: Path, label: str | None, sfreq: float | None, cache_dir: Path | None, grouping: Grouping) -> Dataset:
+def _read(data: Path, options: EmotionOptions, settings: TaskSettings) -> Dataset:
     from truetune.tasks.eeg_emotion.readers import load
 
-    independent = grouping.rows_are_independent
-    return load(data, label, grouping.groups, cache_dir, sfreq=sfreq, rows_are_independent=independent)
+    return load(
+        data,
+        options.label,
+        settings.grouping.groups,
+        settings.cache_dir,
+        sfreq=options.sfreq,
+        rows_are_independent=settings.grouping.rows_are_independent,
+    )
 
 
 def _dummy(label: str | None, cache_dir: Path | None, grouping: Grouping) -> Dataset:
