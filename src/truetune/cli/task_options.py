@@ -210,8 +210,8 @@ def _how_to_see_options(ctx: click.Context) -> str:
     from truetune.tasks.registry import TASKS
 
     return (
-        f"Each task has options of its own, such as where its data are. `truetune {ctx.command.name} --task NAME --help` shows "
-        f"them; NAME is one of: {', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
+        f"Each task has its own options, such as the location of its data. `truetune {ctx.command.name} --task NAME "
+        f"--help` lists them; NAME is one of: {', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
     )
 
 
