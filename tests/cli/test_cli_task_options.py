@@ -71,7 +71,7 @@ class TestHelp:
         text = " ".join(run(command, "--help").output.split())
         assert "--epochs" in text
         assert "--sfreq" not in text
-        assert f"{command} --task NAME --help` shows them; NAME is one of: eeg-emotion" in text
+        assert f"{command} --task NAME --help` lists them; NAME is one of: eeg-emotion" in text
 
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("words", [("--task", "eeg-emotion", "--help"), ("--help", "--task=eeg-emotion")])
