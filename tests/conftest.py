@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,6 +16,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 settings.register_profile("truetune", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("truetune")
+
+
+ONLY_WHEN_ASKED = ("reliability", "slow")
+
+
+def pytest_configure(config):
+    """A `-m` on the command line takes the place of the one in setup.cfg; tests that run only when they are asked for
+    stay out all the same: `-m "not tensorflow"` is the part that takes seconds.
+    """
+    for mark in ONLY_WHEN_ASKED:
+        if mark not in config.option.markexpr:
+            asked = f"({config.option.markexpr}) and " if config.option.markexpr else ""
+            config.option.markexpr = f"{asked}not {mark}"
 
 
 @pytest.fixture
@@ -33,3 +47,22 @@ def _set_aside():
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _migrations_are_read_once():
+    """For every new database Optuna reads and runs its migration scripts, of which only the end is recorded: half of
+    the time that a test of the record took. The scripts are read once in a process; `env.py` does the work and is run
+    each time.
+    """
+    import alembic.util
+
+    load = alembic.util.load_python_file
+    load_once = cache(load)
+
+    def load_python_file(folder, name):
+        return load(folder, name) if name == "env.py" else load_once(folder, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.util, "load_python_file", load_python_file)
+        yield

@@ -98,8 +98,9 @@ def python_files() -> list[Path]:
     return sorted([*ROOT.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))])
 
 
-def imports_of(path: Path) -> list[Import]:
-    return list(_imports(parsed(path), at_once=True))
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
+    return tuple(_imports(parsed(path), at_once=True))
 
 
 def _imports(node: ast.AST, at_once: bool) -> Iterator[Import]:
@@ -271,7 +272,7 @@ def test_the_scripts_only_call_the_package() -> None:
     for name in ("run_hyperparameter_tuning.py", "src/train_emotion_model.py"):
         roots = {found.module.split(".")[0] for found in imports_of(ROOT / name)}
         assert roots <= {"sys", "pathlib", "truetune"}, f"{name} imports {roots}"
-    assert imports_of(SOURCE / "config.py") == [], "config.py is data"
+    assert imports_of(SOURCE / "config.py") == (), "config.py is data"
 
 
 def test_nobody_edits_the_import_path() -> None:

@@ -69,6 +69,23 @@ def test_ci_needs_no_more_than_bash_and_python() -> None:
     assert script.count("|| fail \"the README's") == 2
 
 
+def test_ci_runs_what_a_plain_pytest_leaves_out() -> None:
+    left_out = re.findall(r"not (\w+)", re.search(r"addopts = .*", (ROOT / "setup.cfg").read_text("utf-8")).group())
+    assert sorted(left_out) == ["reliability", "slow"]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [mark for mark in left_out if f".ci/venv/bin/pytest -m {mark}" not in script] == []
+
+
+# The layers
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_layers_in_the_pages_are_those_of_the_rules(page: str) -> None:
+    written = (ROOT / page).read_text(encoding="utf-8")
+    made = runpy.run_path(str(DOCS / "generate_layers.py"))["with_layers"](written)
+    assert made == written, f"{page} is out of date: run `python docs/generate_layers.py`."
+
+
 # The command line
 
 

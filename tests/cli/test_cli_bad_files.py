@@ -119,17 +119,19 @@ class TestBestHyperparameters:
     """`best_hyperparameters.json`."""
 
     @pytest.mark.parametrize(
-        ("content", "part"),
+        ("command", "content", "part"),
         [
-            (b"", "line 1"),
-            (b'{"hyperparameters": {"batch_size": 16', "line 1"),
-            (b"\xff\xfe\x00", "not UTF-8"),
-            (b"[1, 2]", "does not hold exported hyperparameters"),
-            (b'{"hyperparameters": {"batch_size": NaN}}', "NaN"),
-            (b'{"hyperparameters": {"batch_size": [1]}, "metadata": {}}', "hyperparameters.batch_size"),
+            ("apply", b"", "line 1"),
+            ("apply", b'{"hyperparameters": {"batch_size": 16', "line 1"),
+            ("apply", b"\xff\xfe\x00", "not UTF-8"),
+            ("apply", b"[1, 2]", "does not hold exported hyperparameters"),
+            ("apply", b'{"hyperparameters": {"batch_size": NaN}}', "NaN"),
+            ("apply", b'{"hyperparameters": {"batch_size": [1]}, "metadata": {}}', "hyperparameters.batch_size"),
+            # The others read it by the same `load`.
+            ("train", b"", "line 1"),
+            ("verify", b"", "line 1"),
         ],
     )
-    @pytest.mark.parametrize("command", ["apply", "train", "verify"])
     def test_damaged(self, config, best, data, command, content, part):
         if command == "verify":
             assert run("apply", "--yes").exit_code == 0
@@ -224,7 +226,7 @@ class TestDisk:
             for folder in (here, here / "src"):
                 folder.chmod(0o755)
 
-    @pytest.mark.parametrize("most_bytes", [0, 8192, 65536])
+    @pytest.mark.parametrize("most_bytes", [0, 65536], ids=["at the first file", "within the database"])
     def test_a_full_disk(self, here, data, most_bytes):
         """Files may not grow beyond a limit, which fails as a full disk does: in the middle of a write."""
         words = ("tune", "--data", str(data), "--method", "optuna", "--max-trials", "1")

@@ -29,6 +29,7 @@ from truetune.results.export import (
     strip_credentials,
 )
 
+SCHEMA = jsonschema.Draft202012Validator(schema())
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "best_hyperparameters.schema.json"
 
 
@@ -112,7 +113,7 @@ def test_load_gives_back_what_was_written(best: BestHyperparameters, tmp_path_fa
     assert loaded == best
     types = {name: type(value) for name, value in best.hyperparameters.items()}
     assert {name: type(value) for name, value in loaded.hyperparameters.items()} == types
-    jsonschema.validate(json.loads(path.read_bytes()), schema())
+    SCHEMA.validate(json.loads(path.read_bytes()))
 
 
 def test_the_types_of_values_are_kept(tmp_path: Path) -> None:

@@ -292,6 +292,7 @@ def simulated_search(rng, truths, sharing, n_runs=3):
     return trials, choose(trials, HIGH, training, fresh)
 
 
+@pytest.mark.slow
 def test_coin_flips_are_reported_as_coin_flips():
     rng = np.random.default_rng(0)
     searches = [simulated_search(rng, [0.5] * 20, sharing=0.2) for _ in range(400)]
@@ -304,6 +305,7 @@ def test_coin_flips_are_reported_as_coin_flips():
     assert within >= 0.93
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_better_is_found_and_recommended():
     rng = np.random.default_rng(1)
     truths = [0.5] * 19 + [0.75]

@@ -81,6 +81,7 @@ def late_failures(objective: Any) -> int:
     return failures
 
 
+@pytest.mark.slow
 def test_tpe_moves_away_from_what_does_not_fit_and_not_from_crashes():
     """By the constraint alone, of which three quarters of the space fall short; nothing is refused here."""
     assert late_failures(indifferent_to_size) < 0.5 * 50

@@ -39,6 +39,7 @@ def test_many_pairs_are_estimated_and_never_0():
     assert sign_flip_p_value(np.ones(20)) == pytest.approx(1 / 10_001)
 
 
+@pytest.mark.slow
 def test_p_is_uniform_where_nothing_happened():
     rng = np.random.default_rng(5)
     found = np.array([sign_flip_p_value(rng.normal(size=8)) for _ in range(2000)])

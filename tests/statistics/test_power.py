@@ -87,6 +87,7 @@ def test_what_fresh_runs_say_of_the_difference_bounds_both_parts():
     assert "worst case" not in foresee(informed)
 
 
+@pytest.mark.slow
 def test_where_before_and_after_share_errors_less_is_promised_to_be_enough_and_is():
     n_measured, score, spread = 200, 0.7, 0.01
     rng = np.random.default_rng(3)
@@ -121,6 +122,7 @@ def verdicts(design, gain, n=300, shared=False):
         yield compare(*scores, resampled=Resampled(*drawn, design.n_clusters, seed=i)).outcome
 
 
+@pytest.mark.slow
 def test_the_promised_difference_is_found_about_as_often_as_promised():
     design = Design("accuracy", 10, 1000, None, score=0.7, spread=0.01)
     blocks = replace(design, n_subjects=25)  # 25 clusters of unrelated rows

@@ -95,6 +95,7 @@ def accuracies(rng, n_rows=80):
     return rng.binomial(n_rows, 0.6, size=5) / n_rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [lambda rng: rng.normal(0.6, 0.03, size=5), accuracies])
 def test_a_change_that_does_nothing_is_rarely_called_improved(draw):
     rng = np.random.default_rng(7)
@@ -104,6 +105,7 @@ def test_a_change_that_does_nothing_is_rarely_called_improved(draw):
     assert min(rates) > 0.015
 
 
+@pytest.mark.slow
 def test_a_real_difference_is_found_mostly():
     rng = np.random.default_rng(8)
     outcomes = [compare(rng.normal(0.6, 0.02, 5), rng.normal(0.66, 0.02, 5)).outcome for _ in range(300)]
@@ -126,6 +128,7 @@ def judged(rng, n_seeds, n_clusters, gain=0.0):
     return compare(list(before.sum(axis=1)), list(after.sum(axis=1)), resampled=drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_seeds", "n_clusters"), [(7, 4), (7, 10), (7, 40), (20, 10)])
 def test_a_change_that_does_nothing_is_called_improved_in_at_most_a_twentieth(n_seeds, n_clusters):
     rng = np.random.default_rng(9)
@@ -134,6 +137,7 @@ def test_a_change_that_does_nothing_is_called_improved_in_at_most_a_twentieth(n_
     assert outcomes.count("worse") / 400 <= 0.05
 
 
+@pytest.mark.slow
 def test_three_points_are_found_with_enough_test_subjects():
     rng = np.random.default_rng(10)
     outcomes = [judged(rng, 7, 60, gain=0.03).outcome for _ in range(200)]
@@ -141,6 +145,7 @@ def test_three_points_are_found_with_enough_test_subjects():
     assert outcomes.count("worse") == 0
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth():
     rng = np.random.default_rng(12)
     covered = [verdict.low <= 0.03 <= verdict.high for verdict in (judged(rng, 7, 12, gain=0.03) for _ in range(400))]

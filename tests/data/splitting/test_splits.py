@@ -156,6 +156,7 @@ def flaws(data, kept, held):
     return abs(len(held) / len(data) - 0.2) / 0.2 + imbalance(data, held)
 
 
+@pytest.mark.slow
 @FEW
 def test_a_holdout_of_groups_is_nearer_to_what_was_asked_for_than_one_draw_of_scikit_learns():
     ours, stratified, shuffled = [], [], []
