@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from truetune.config.backup import Origin, make_backup
+from truetune.data.dataset import Dataset
+from truetune.data.shared import save_development
 from truetune.inspection.cleaning import find_removable, remove
 from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
@@ -30,7 +33,6 @@ GONE = (
     "tuning/study/checkpoints/trial_00001.npz",
     "tuning/study/checkpoints/trial_00001_fold_4.npz",
     "tuning/study/data/7-dead/index.json",
-    "tuning/study/data/7-dead/train.X.0.npy",
     "tuning/study/worker-0.log",
     "tuning/study/.seal.json.0123abcd.tmp",
     "tuning/study_archived_20260101T000000000000/worker-1.log",
@@ -82,6 +84,18 @@ def test_it_names_what_nobody_needs_and_nothing_else(models, tmp_path):
     found = find_removable(models, tmp_path / "config.py")
     assert names(found, models) == sorted(GONE)
     assert sum(removable.size for removable in found) == 10 * len(GONE)
+
+
+def test_the_workers_copy_of_the_rows_goes_as_it_was_written(models, tmp_path):
+    """Clean once looked for names that the writer had given up, and left gigabytes behind."""
+    record(models).close()
+    folder = models / "tuning" / "study" / "data" / "8-dead"
+    ones = np.ones(4, "float32")
+    rows = {"left": ones[:, None], "right": ones[:, None]}
+    save_development(folder, Dataset(rows, ones, groups=np.array(list("abcd")), sample_weight=ones))
+    written = {path.relative_to(models).as_posix() for path in folder.iterdir()}
+    assert len(written) == 6  # two inputs, labels, groups, weights, the index
+    assert written <= set(names(find_removable(models, tmp_path / "config.py"), models))
 
 
 def test_what_was_named_is_removed_with_its_empty_folders(models, tmp_path):

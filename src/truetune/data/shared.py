@@ -23,6 +23,11 @@ _ARRAYS = ("X", "y")
 _COLUMNS = ("groups", "parts")
 """What folds are drawn by; text is written as text of fixed width, so that nothing has to be pickled."""
 
+_WEIGHTS = "sample_weight"
+
+FILES = rf"(index\.json|({'|'.join((*_ARRAYS, *_COLUMNS, _WEIGHTS))})\.\d+\.npy)"
+"""Names of the files of `save_development`, as a regular expression."""
+
 
 def save_development(folder: Path, development: Dataset) -> None:
     """Write the rows that are not sealed into `folder`, one `.npy` an array.
@@ -45,7 +50,7 @@ def _write(folder: Path, development: Dataset) -> None:
         column = getattr(development, name)
         index[name] = None if column is None else _save(folder, name, _without_objects(column))
     weights = development.sample_weight
-    index["sample_weight"] = None if weights is None else _save(folder, "sample_weight", weights)
+    index[_WEIGHTS] = None if weights is None else _save(folder, _WEIGHTS, weights)
     index["sha256"] = {path.name: _digest(path) for path in sorted(folder.glob("*.npy"))}
     (folder / "index.json").write_text(json.dumps({**index, "checksum": checksum(index)}), encoding="utf-8")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from truetune.config.backup import surplus
+from truetune.data import shared
 from truetune.data.reading import cache
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Owner
@@ -23,7 +24,7 @@ KEPT_BACKUPS = 3
 
 _CHECKPOINT = re.compile(r"checkpoints/trial_(?P<number>\d+)(_fold_\d+)?\.npz")
 _FRESH_FOLD = re.compile(r"checkpoints/fresh_\w+_fold_\d+\.npz")
-_ARRAY = re.compile(r"data/(?P<owner>[^/]+)/(index\.json|(train|validation)\.[Xy]\.\d+\.npy)")
+_ARRAY = re.compile(rf"data/(?P<owner>[^/]+)/{shared.FILES}")
 _LOG = re.compile(r"worker-\d+\.log")
 _UNFINISHED = re.compile(r"(.+/)?\.[^/]+\.[0-9a-f]{8}\.tmp|weights/\.[0-9a-f]{8}\.weights\.h5")
 _WEIGHTS = re.compile(r"weights/trial_\d+\.weights\.h5")
