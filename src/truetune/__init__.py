@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
     from truetune.errors import TruetuneError
+    from truetune.recipe import FitRecipe, Stage, freeze, unfreeze
     from truetune.result import Result
     from truetune.results.export import BestHyperparameters
     from truetune.study.events import Observer
@@ -24,30 +25,38 @@ _HOMES = {
     "BestHyperparameters": "truetune.results.export",
     "ConfigMapping": "truetune.config.mapping",
     "Dataset": "truetune.data.dataset",
+    "FitRecipe": "truetune.recipe",
     "Objective": "truetune.task",
     "Observer": "truetune.study.events",
     "Result": "truetune.result",
     "SearchOptions": "truetune.study.options",
+    "Stage": "truetune.recipe",
     "Task": "truetune.task",
     "TruetuneError": "truetune.errors",
     "apply": "truetune.config.apply",
+    "freeze": "truetune.recipe",
     "tune": "truetune.api",
     "undo": "truetune.config.apply",
+    "unfreeze": "truetune.recipe",
 }
 
 __all__ = [
     "BestHyperparameters",
     "ConfigMapping",
     "Dataset",
+    "FitRecipe",
     "Objective",
     "Observer",
     "Result",
     "SearchOptions",
+    "Stage",
     "Task",
     "TruetuneError",
     "apply",
+    "freeze",
     "tune",
     "undo",
+    "unfreeze",
 ]
 
 

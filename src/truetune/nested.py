@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from truetune.study.options import SearchOptions
 from truetune.system.checksum import checksum
 from truetune.task import Task
 from truetune.training.tensorflow_start import start_tensorflow
+from truetune.verification.verification import Candidate
 
 
 def run_nested(task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None) -> Result:
@@ -158,7 +159,8 @@ def _measured(
         )
     values = result.best_hyperparameters
     seeds = [derive_seed(options.seed, "outer", fold.name, repeat) for repeat in range(options.fresh_runs)]
-    key = checksum({"values": values, "epochs": best.best_epoch, "seeds": seeds, "data": development.fingerprint()})
+    trained = Candidate.of(task, values, best.course)
+    key = checksum({**_identity(trained), "seeds": seeds, "data": development.fingerprint()})
     found = read_fold(kept, key)
     if found is not None:
         return found
@@ -166,10 +168,16 @@ def _measured(
     from truetune.verification.retrain import test_states
 
     train, test = development.take(fold.train), development.take(fold.validation)
-    states, score = test_states(task, train, test, values, best.best_epoch, seeds)
-    outer = OuterFold(fold.name, values, best.best_epoch, len(test), score, tuple(states))
+    states, score = test_states(task, train, test, trained, seeds)
+    outer = OuterFold(fold.name, values, trained.epochs, len(test), score, tuple(states))
     write_fold(kept, outer, key)
     return outer
+
+
+def _identity(trained: Candidate) -> dict[str, Any]:
+    """What tells its trainings from others; as in earlier versions where no recipe says more."""
+    content = {"values": dict(trained.values), "epochs": trained.epochs}
+    return content if trained.course is None else {**content, "course": asdict(trained.course)}
 
 
 def _estimate(task: Task, development: Dataset, first: Fold, folds: list[OuterFold]) -> NestedEstimate:

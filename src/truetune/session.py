@@ -164,9 +164,15 @@ class Session:
             "objective": {"name": self.task.objective.name, "direction": self.task.objective.direction},
             "seed": self.options.seed,
             "epochs": self.task.epochs,
+            **self._stages_meta(),
             "data": data,
             "protocol": self.options.evaluation_protocol.to_config(),
         }
+
+    def _stages_meta(self) -> dict[str, Any]:
+        """Nothing for a task without stages, as in studies of earlier versions."""
+        stages = [[stage.name, stage.epochs] for stage in self.task.fit.stages]
+        return {"stages": stages} if stages else {}
 
     def is_complete(self) -> bool:
         """Whether nothing is left to train: no trial, no fresh run."""
@@ -188,6 +194,7 @@ class Session:
             task.preprocessing,
             self.options.evaluation_protocol,
             self.options.seed,
+            task.fit,
         )
 
     def prepare_data(self) -> None:
@@ -248,7 +255,7 @@ class Session:
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        lifecycle = self._lifecycle(trace_space(task.hypermodel))
+        lifecycle = self._lifecycle(trace_space(task.hypermodel, task.fit))
         run_in_process(lifecycle, task, folds)
         finals = self._finals(lifecycle.budget)
         run_finals_in_process(finals, lambda request, host: trained(task, folds, request, host))
@@ -335,7 +342,7 @@ class Session:
         )
 
     def _evaluation(self, space: Space) -> Evaluation:
-        epochs = most_epochs(self.task.epochs, self._known_space(space))
+        epochs = most_epochs(self.task, self._known_space(space))
         return Evaluation(len(self.folds), epochs, self.options.reshuffle, self.options.seed)
 
     def _open_meta(self, space: Space) -> None:
@@ -354,7 +361,7 @@ class Session:
             direction=self.task.objective.direction,
             objective=self.task.objective.name,
             max_trials=self.options.max_trials,
-            epochs=self.task.epochs,
+            epochs=self.task.fit.most_epochs(self.task.epochs, self._known_space(space)),
             seed=self.options.seed,
             first=tuple(trial_zero_values(space, self.task, self.options, self.observer).items()),
             grid_points=self.options.grid_points,

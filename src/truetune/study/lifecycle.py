@@ -31,7 +31,7 @@ from truetune.study.proposing import REPEATED, TOO_LARGE, Proposer
 from truetune.study.running import RunningTrial
 from truetune.study.size_limits import Feasibility, explained
 from truetune.task import Objective
-from truetune.training.messages import Declined, Host, Outcome, Request
+from truetune.training.messages import Declined, Host, Outcome, Request, StageBegins
 from truetune.trial import KILLED, OUT_OF_MEMORY, Decision, Suggestion, Trial, TrialState
 from truetune.workers.memory import Death
 
@@ -72,20 +72,21 @@ class Lifecycle:
         weights: KeptWeights | None = None,
         evaluation: Evaluation | None = None,
     ) -> None:
-        self._searcher, self._store, self._space, self._limits = searcher, store, space, limits
-        self._seed, self._checkpoints, self._observer = seed, Checkpoints.of(checkpoints, trials), observer
+        self._searcher, self._store, self._space, self.limits = searcher, store, space, limits
+        self._seed, self._checkpoints, self.observer = seed, Checkpoints.of(checkpoints, trials), observer
         self._weights = weights or KeptWeights(checkpoints, "none", objective, ())
         self._evaluation = evaluation or Evaluation()
-        self._budget = Budget(limits, objective, trials)
+        self.budget = Budget(limits, objective, trials)
         self._known = {_identity(t.values): t.number for t in trials if t.is_built and t.schedule.parent is None}
         self._others = OtherProcesses(store, leases, trials)
         self._failures = FailureWatch()
         self._feasibility = Feasibility(space, trials, max_parameters, observer)
         self._interrupted: deque[Trial] = deque()
         self._unbuilt: deque[Trial] = deque()
-        self._proposer = Proposer(searcher, store, space, limits, self._budget, observer, trials, self._look_at_once)
+        self._proposer = Proposer(searcher, store, space, limits, self.budget, observer, trials, self._look_at_once)
         self._asked_in_fit: dict[str, Hyperparameter] = {}
         self._fit_has_run = False
+        self._noted: set[str] = set()
         self._look_around()
 
     @property
@@ -96,21 +97,12 @@ class Lifecycle:
     @property
     def waits_for_others(self) -> bool:
         """Whether another process still trains: if it dies, its trials are ours to do."""
-        return bool(self._others.running) and not self._budget.is_over
+        return bool(self._others.running) and not self.budget.is_over
 
     @property
     def is_over(self) -> bool:
         """Whether the time is up also for what runs."""
-        return self._budget.is_over
-
-    @property
-    def limits(self) -> Limits:
-        return self._limits
-
-    @property
-    def budget(self) -> Budget:
-        """What is left of the limits."""
-        return self._budget
+        return self.budget.is_over
 
     # Other processes
 
@@ -131,8 +123,8 @@ class Lifecycle:
         self._feasibility.learn(trial)
         self._weights.learn(trial)
         if trial.state.is_finished:
-            self._budget.count(trial)
-            self._observer.trial_ended_elsewhere(trial)
+            self.budget.count(trial)
+            self.observer.trial_ended_elsewhere(trial)
 
     # Proposing
 
@@ -151,7 +143,7 @@ class Lifecycle:
         """Start an interrupted trial anew, with the values it had where its model was built already."""
         suggestion = Suggestion(earlier.values, earlier.schedule)
         running = RunningTrial(earlier.number, suggestion, worker, attempt=earlier.attempt)
-        if earlier.attempt > self._limits.max_retries:
+        if earlier.attempt > self.limits.max_retries:
             running.earlier, running.trial = earlier, earlier
             times = "once" if earlier.attempt == 1 else f"{earlier.attempt} times"
             self.ended(
@@ -168,7 +160,7 @@ class Lifecycle:
         """What the worker is sent."""
         request, lost = self._checkpoints.request(running, self._trial_seed(running.number))
         if lost:
-            self._observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
+            self.observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
         return self._evaluation.asked(self._weights.asked(request))
 
     def host(self, running: RunningTrial) -> TrialHost:
@@ -231,7 +223,7 @@ class Lifecycle:
         """
         if running.earlier is not None:
             running.trial = replace(running.earlier, parameters=parameters, reports={})
-            self._observer.trial_started(running.trial, running.worker)
+            self.observer.trial_started(running.trial, running.worker)
             return True
         used = self._used(running, names)
         running.foreseen = {} if complete else self._foresee(running)
@@ -275,7 +267,7 @@ class Lifecycle:
         self._searcher.accept(running.number, dict(values))
         self._others.note_own(trial)
         self._known.setdefault(_identity(values), running.number)
-        self._observer.trial_started(trial, running.worker)
+        self.observer.trial_started(trial, running.worker)
 
     def resumed(self, running: RunningTrial, reports: Mapping[int, float]) -> None:
         """It goes on from a checkpoint: the searcher hears what it would have heard; it decided on that before."""
@@ -283,11 +275,13 @@ class Lifecycle:
         running.trial = replace(running.trial, reports=dict(reports))
         for epoch, value in sorted(reports.items()):
             self._searcher.report(running.number, epoch, value)
-            self._observer.epoch_ended(running.number, epoch, value)
+            self.observer.epoch_ended(running.number, epoch, value)
 
     def note(self, line: str) -> None:
-        """A line of the worker, for a person."""
-        self._observer.note(line)
+        """A line of the worker, for a person; what every trial would repeat is noted once."""
+        if line not in self._noted:
+            self.observer.note(line)
+        self._noted.add(line)
 
     def epoch(self, running: RunningTrial, epoch: int, value: float) -> Decision:
         """Record the objective after `epoch` (counted on over folds), and decide what is to become of the trial."""
@@ -295,7 +289,7 @@ class Lifecycle:
         running.trial = replace(running.trial, reports={**running.trial.reports, epoch: value})
         if not self._write(running, lambda: self._store.report(running.number, epoch, value)):
             return Decision.STOP
-        self._observer.epoch_ended(running.number, epoch, value)
+        self.observer.epoch_ended(running.number, epoch, value)
         decision = self._searcher.report(running.number, epoch, value)
         # A paused trial whose checkpoint was lost trains again what it was paused after.
         return Decision.GO_ON if epoch <= running.trial.thawed_at else decision
@@ -316,7 +310,7 @@ class Lifecycle:
         """
         if running:
             numbers = ", ".join(str(r.number) for r in running)
-            self._observer.note(f"The time budget is used up. Interrupted, to go on with the same command: {numbers}.")
+            self.observer.note(f"The time budget is used up. Interrupted, to go on with the same command: {numbers}.")
         self._close_paused()
 
     def ended(self, running: RunningTrial, outcome: Outcome | None) -> None:
@@ -353,6 +347,7 @@ class Lifecycle:
             fold_scores=outcome.fold_scores,
             metrics=dict(outcome.metrics),
             fold_metrics=dict(outcome.fold_metrics),
+            stages=outcome.stages,
         )
         self._fit_has_run = self._fit_has_run or outcome.state is TrialState.COMPLETE
         if not self._write(running, lambda: self._store.finish(trial, self._space, outcome.history)):
@@ -361,15 +356,15 @@ class Lifecycle:
         self._searcher.tell(trial)
         if trial.state is TrialState.PAUSED:
             self._proposer.paused[trial.number] = trial
-            self._observer.trial_paused(trial, running.worker)
+            self.observer.trial_paused(trial, running.worker)
             return
         self._feasibility.learn(trial)
         self._others.note_own(trial)
-        self._budget.count(trial)
+        self.budget.count(trial)
         self._weights.learn(trial)
         self._checkpoints.discard(trial)
         self._checkpoints.discard_losers(self._searcher)
-        self._observer.trial_ended(trial, running.worker)
+        self.observer.trial_ended(trial, running.worker)
         self._failures.count(trial)
 
     def _close_paused(self) -> None:
@@ -381,7 +376,7 @@ class Lifecycle:
             del self._proposer.paused[trial.number]
             self._searcher.tell(closed)
             self._checkpoints.discard(closed)
-            self._observer.trial_ended(closed, worker=0)
+            self.observer.trial_ended(closed, worker=0)
 
     def failed(self, running: RunningTrial, reason: str, cause: str) -> None:
         """Record a failure that the worker could not tell of."""
@@ -392,11 +387,11 @@ class Lifecycle:
         """The worker of a trial died. Where it was killed from outside, the trial is trained again, unless that was
         done often enough; where it was to blame itself, it has failed.
         """
-        if death.cause != KILLED or running.lost or running.attempt >= self._limits.max_retries:
+        if death.cause != KILLED or running.lost or running.attempt >= self.limits.max_retries:
             self.failed(running, death.reason, death.cause)
             return
-        self._observer.note(f"Trial {running.number} is trained again: {death.reason}.")
-        self._observer.trial_dropped(running.number, running.worker)
+        self.observer.note(f"Trial {running.number} is trained again: {death.reason}.")
+        self.observer.trial_dropped(running.number, running.worker)
         attempt = running.attempt + 1
         built = running.trial or running.earlier
         if not self._write(running, lambda: self._store.retry(running.number, attempt)):
@@ -411,8 +406,8 @@ class Lifecycle:
         """What became of a trial that another process took over is learned from the record."""
         self._proposer.drop(running)
         self._store.leave_to_others(running.number)
-        self._observer.trial_dropped(running.number, running.worker)
-        self._observer.note(
+        self.observer.trial_dropped(running.number, running.worker)
+        self.observer.note(
             f"Trial {running.number} was taken over by another process while this one stood still; what it has here "
             "is dropped."
         )
@@ -443,6 +438,9 @@ class TrialHost(Host):
 
     def note(self, line: str) -> None:
         self._lifecycle.note(line)
+
+    def stage_begins(self, begun: StageBegins) -> None:
+        self._lifecycle.observer.stage_started(self._running.number, begun)
 
 
 def _identity(values: Mapping[str, Value]) -> frozenset[tuple[str, Value]]:

@@ -111,6 +111,11 @@ class TaskChoice:
                 f"{self.task_spec} brings its own data and objective, but {options} was given. Leave it out, or change "
                 "it in that file."
             )
+        if self.epochs and task.fit.stages:
+            raise InputError(
+                f"{self.task_spec} trains in {len(task.fit.stages)} stages, but --epochs {self.epochs} was given. "
+                "Leave it out, and change the epochs of the stages in that file."
+            )
         grouped = replace(task, data=partial(_grouped, task.data, grouping))
         data = users_own(f"The data of {self.task_spec}", grouped.load)
         return replace(task, data=data, epochs=self.epochs or task.epochs)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from truetune.data.dataset import Dataset, named
+from truetune.data.dataset import Array, Dataset, named
 from truetune.errors import ObjectiveError
 from truetune.hyperparameters import HyperParameters
 from truetune.task import Preprocessing
@@ -35,7 +35,8 @@ def build_model(hypermodel: Any, hp: Any) -> Any:
 
 
 def declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
-    """The compiled model, after the hypermodel has named hyperparameters that it does not ask for while building.
+    """The compiled model, after the hypermodel has named hyperparameters that it does not ask for while building. What
+    the recipe asks for is added by `stages.build`.
 
     Raises:
         TypeError: the builder returned something else.
@@ -56,22 +57,29 @@ def preprocess(make: Callable[[], Preprocessing] | None, train: Dataset, *others
     return fit_preprocessing(make, train)(train, *others)
 
 
-def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> Callable[..., list[Dataset]]:
-    """A function that transforms datasets as `train`'s rows say."""
+@dataclass(frozen=True)
+class FittedPreprocessing:
+    """Transforms datasets; `transformers` by input name ("" for a single input) were fitted, none changes nothing."""
+
+    transformers: Mapping[str, Preprocessing]
+
+    def __call__(self, *parts: Dataset) -> list[Dataset]:
+        return [_transformed(part, self.transformers) for part in parts]
+
+
+def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> FittedPreprocessing:
+    """Transforms datasets as `train`'s rows say."""
     if make is None:
-        return lambda *parts: list(parts)
+        return FittedPreprocessing({})
     transformers = {name: make() for name in named(train.X)}
     for name, transformer in transformers.items():
         transformer.fit(named(train.X)[name])
-
-    def transform(*parts: Dataset) -> list[Dataset]:
-        return [_transformed(part, transformers) for part in parts]
-
-    transform.transformers = transformers  # type: ignore[attr-defined]
-    return transform
+    return FittedPreprocessing(transformers)
 
 
 def _transformed(part: Dataset, transformers: Mapping[str, Preprocessing]) -> Dataset:
+    if not transformers:
+        return part
     arrays = {name: np.asarray(t.transform(named(part.X)[name])) for name, t in transformers.items()}
     return replace(part, X=arrays if isinstance(part.X, Mapping) else arrays[""])
 
@@ -104,13 +112,15 @@ def fit_model(
     seed: int,
     initial_epoch: int = 0,
     callbacks: Sequence[Any] = (),
+    weights: Array | None = None,
 ) -> History:
     """Fit `model` for `epochs` (cumulative) with the batch size that `hp` says.
 
     The order of rows follows from `seed` and the epoch, so that an epoch can be repeated (see `rows`). A
     `HyperModel.fit` of the user's own gets arrays, and the same arguments as under KerasTuner, so `batch_size` is
     left to it; a model class with a `fit` of its own gets arrays too. What these do between epochs is unknown, so
-    they cannot be taken up again inside: a killed one starts from its beginning, with the same seed.
+    they cannot be taken up again inside: a killed one starts from its beginning, with the same seed. `weights` of the
+    training rows, shape (n_rows,), multiply their loss; a `fit` of the user's own gets them as `sample_weight`.
 
     Returns:
         The logged values per epoch. A `fit` that returns a number counts as one epoch of `default_objective`.
@@ -118,14 +128,15 @@ def fit_model(
     arguments: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, "verbose": 0}
     if validation is not None:
         arguments["validation_data"] = (_given(validation.X), _given(validation.y))
+    arrays = arguments if weights is None else {**arguments, "sample_weight": weights}
     if overrides_fit(hypermodel):
-        arguments["callbacks"] = list(callbacks)
-        return as_history(hypermodel.fit(hp, model, _given(train.X), _given(train.y), **arguments))
+        arrays["callbacks"] = list(callbacks)
+        return as_history(hypermodel.fit(hp, model, _given(train.X), _given(train.y), **arrays))
     batch_size = int(hp.values.get("batch_size", DEFAULT_BATCH_SIZE))
     if not fits_plainly(hypermodel, model):
-        arguments |= {"callbacks": list(callbacks), "batch_size": batch_size}
-        return as_history(model.fit(_given(train.X), _given(train.y), **arguments))
-    rows = OrderedRows(train, batch_size, seed)
+        arrays |= {"callbacks": list(callbacks), "batch_size": batch_size}
+        return as_history(model.fit(_given(train.X), _given(train.y), **arrays))
+    rows = OrderedRows(train, batch_size, seed, weights)
     arguments |= {"callbacks": [rows, *callbacks], "validation_batch_size": batch_size, "shuffle": False}
     return as_history(model.fit(rows.batches, **arguments))
 

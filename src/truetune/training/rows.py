@@ -32,18 +32,19 @@ class OrderedRows(keras.callbacks.Callback):  # type: ignore[misc]
         train: the rows.
         batch_size: rows a step; the last batch of an epoch may be smaller.
         seed: of the trial.
+        weights: of the rows, shape (n_rows,); None weighs all the same.
 
     Attributes:
-        batches: a `tf.data.Dataset` of (x, y), one pass an epoch. Keras makes the iterator of an epoch after
-            `on_epoch_begin` (`EpochIterator._enumerate_iterator`), so it reads the order set there.
+        batches: a `tf.data.Dataset` of (x, y) or (x, y, weights), one pass an epoch. Keras makes the iterator of an
+            epoch after `on_epoch_begin` (`EpochIterator._enumerate_iterator`), so it reads the order set there.
     """
 
-    def __init__(self, train: Dataset, batch_size: int, seed: int) -> None:
+    def __init__(self, train: Dataset, batch_size: int, seed: int, weights: Array | None = None) -> None:
         super().__init__()
         self._seed, self._n_rows = seed, len(train)
         with tf.device("CPU:0"):
             self._order = tf.Variable(np.arange(self._n_rows), trainable=False)
-            rows = (_tensors(train.X), _tensors(train.y))
+            rows = (_tensors(train.X), _tensors(train.y), *(() if weights is None else (_tensor(weights),)))
             self.batches = _batches(self._order, self._n_rows, batch_size, rows)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -97,10 +97,12 @@ class Pairs:
 
         counts = cluster_counts(len(self.clusters), self.draws_seed)
         try:
-            retrained = train_final(self.task, self.development, candidate.values, candidate.epochs, seed)
+            retrained = train_final(
+                self.task, self.development, candidate.values, candidate.epochs, seed, candidate.course
+            )
             metrics = test_metrics(retrained, self.test)
             metric_of(self.task, metrics)
             drawn = resampled_test_metrics(retrained, self.test, self.clusters.parts, counts, metrics)
-            return Measured(metrics, drawn)
+            return Measured(metrics, drawn, retrained.notes)
         finally:
             release()
