@@ -26,8 +26,6 @@ from truetune.trial import Trial, TrialState
 
 OBJECTIVE = Objective("val_accuracy", "max")
 EPOCHS = 10
-METHODS = {"tpe": "optuna"}
-"""Of the algorithms that are not KerasTuner's."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def measure(url: str, space: Space, algorithm: str, counted: int = 7) -> Costs:
     store, weights = Timed(open_store(url)), Path("nowhere")
     trials = store.trials()
     problem = SearchProblem(space, OBJECTIVE.direction, OBJECTIVE.name, len(trials) + counted + 1, EPOCHS, 0)
-    searcher = Timed(make_searcher(METHODS.get(algorithm, "keras-tuner"), algorithm, problem))
+    searcher = Timed(make_searcher(None, algorithm, problem))
     searcher.restore(trials)
     lifecycle = Lifecycle(
         searcher,  # type: ignore[arg-type]

@@ -232,7 +232,7 @@ class Session:
         from truetune.workers.pool import ask_one
 
         with self.workers() as workers:
-            if self.options.method == "keras-tuner":
+            if self.options.search_algorithm.needs_tensorflow:
                 start_tensorflow()  # takes as long as the workers take to start; both at once
             traced = ask_one(next(iter(workers)), messages.Trace())
             assert isinstance(traced, messages.Traced)
@@ -349,7 +349,7 @@ class Session:
 
     def searcher(self, space: Space, trials: list[Trial]) -> Searcher:
         """The searcher, with the trials of earlier runs told."""
-        from truetune.search.registry import make_searcher
+        from truetune.search.registry import SearcherSettings
 
         problem = SearchProblem(
             space=self._known_space(space),
@@ -366,13 +366,9 @@ class Session:
             own = self.options.searcher(problem)
             own.restore(trials)
             return own
-        searcher = make_searcher(
-            self.options.method,
-            self.options.chosen_algorithm,
-            problem,
-            pruner=self.options.pruner,
-            project_dir=self.place.keras_tuner if self.options.method == "keras-tuner" else None,
-        )
+        chosen = self.options.search_algorithm
+        project = self.place.keras_tuner if chosen.keeps_project else None
+        searcher = chosen.make(problem, SearcherSettings(self.options.pruner, project))
         searcher.restore(trials)
         return searcher
 

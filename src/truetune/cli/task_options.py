@@ -209,9 +209,10 @@ def _write_options(
 def _how_to_see_options(ctx: click.Context) -> str:
     from truetune.tasks.registry import TASKS
 
+    command = f"truetune {ctx.command.name} --task NAME --help"
     return (
-        f"Each task has options of its own, such as where its data are. `truetune {ctx.command.name} --task NAME --help` shows "
-        f"them; NAME is one of: {', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
+        f"Each task has options of its own, such as where its data are. `{command}` shows them; NAME is one of: "
+        f"{', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
     )
 
 

@@ -16,6 +16,7 @@ import pydantic
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from truetune.errors import ExportError
+from truetune.search.registry import METHODS
 from truetune.system.checksum import checksum
 from truetune.system.files import write_atomically
 
@@ -165,7 +166,7 @@ class Metadata(_Record):
         default_factory=lambda: datetime.now(UTC), description="of the export, UTC"
     )
     objective: ObjectiveRecord
-    method: str = Field(description="keras-tuner or optuna")
+    method: str = Field(description=" or ".join(METHODS))
     algorithm: str = Field(description="bayesian, hyperband, random, grid, tpe, ...")
     study_name: str
     storage: Annotated[str, AfterValidator(strip_credentials)] | None = Field(
