@@ -17,7 +17,7 @@ from truetune.training.fit import fit_model, seed_everything
 from truetune.training.folds.pooled import added, metrics_of, states_of_parts
 from truetune.training.logged import numbers
 from truetune.training.rows import epoch_order
-from truetune.verification.retrain import test_metrics as measured_on
+from truetune.verification.retrain import metrics_on_test as measured_on
 from truetune.verification.retrain import train_final
 
 pytestmark = pytest.mark.tensorflow
