@@ -90,8 +90,9 @@ def test_a_wrong_password(here, command, monkeypatch):
         f"postgresql+psycopg://me:{PASSWORD}@host:port/db",
         f"postgresql+nodriver://me:{PASSWORD}@host/db",
         f"nosql://me:{PASSWORD}@host/db",
+        f"host=h password={PASSWORD} dbname=x",
     ],
-    ids=["closed port", "wrong host", "wrong port", "no driver", "no such database"],
+    ids=["closed port", "wrong host", "wrong port", "no driver", "no such database", "no URL"],
 )
 @pytest.mark.usefixtures("no_worker", "data")
 def test_a_wrong_place(here, command, url):
@@ -105,6 +106,14 @@ def test_what_to_type_to_go_on(monkeypatch, words):
     monkeypatch.setattr("sys.argv", ["truetune", "tune", *(word.format(url) for word in words), "--max-trials", "5"])
     assert PASSWORD not in typed()
     assert "postgresql+psycopg://me:***@host/db" in typed()
+
+
+@pytest.mark.parametrize("words", [("--storage", "{}"), ("--storage={}",)])
+def test_what_is_no_url_is_not_repeated(monkeypatch, words):
+    text = f"host=h password={PASSWORD} dbname=x"
+    monkeypatch.setattr("sys.argv", ["truetune", "tune", *(word.format(text) for word in words), "--max-trials", "5"])
+    assert PASSWORD not in typed()
+    assert typed().endswith("--max-trials 5")
 
 
 @pytest.mark.usefixtures("here")

@@ -16,7 +16,9 @@ from truetune.study.options import SearchOptions
         ("postgresql://me:hunter%402@host/db?sslmode=require", "postgresql://me:***@host/db?sslmode=require"),
         ("postgresql:///db?host=h&password=hunter2", "postgresql:///db?host=h&password=***"),
         ("postgresql://me:hunt@er:2@host/db", "postgresql://***"),
-        ("hunter2", "hunter2://***"),
+        ("hunter2", "***"),
+        ("host=h password=hunter2 dbname=x", "***"),
+        ("me:hunter2@host/db", "***"),
     ],
 )
 def test_what_a_person_sees(url, shown):
@@ -28,6 +30,13 @@ def test_a_password_with_unescaped_signs_is_refused_and_not_repeated():
         parse_url("postgresql://me:hunt@er:2@host/db")
     assert "er:2" not in str(error.value)
     assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("url", ["host=h password=hunter2 dbname=x", "hunter2", "hunter2:me@host/db", "://hunter2@h"])
+def test_of_a_url_without_a_scheme_nothing_is_shown(url):
+    with pytest.raises(StudyError, match="The storage URL is not valid") as error:
+        parse_url(url)
+    assert "hunter2" not in str(error.value)
 
 
 def test_what_a_driver_repeats_is_masked_in_every_spelling():

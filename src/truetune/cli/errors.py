@@ -48,13 +48,15 @@ def typed() -> str:
     """The command as it was typed, without `--fresh` (which would begin anew)."""
     program = Path(sys.argv[0])
     words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
-    return shlex.join([*words, *(_shown(word) for word in sys.argv[1:] if word != "--fresh")])
+    before = ["", *sys.argv[1:]]
+    shown = [_shown(word, last) for last, word in zip(before, sys.argv[1:], strict=False) if word != "--fresh"]
+    return shlex.join([*words, *shown])
 
 
-def _shown(word: str) -> str:
-    """A URL of a database without its password."""
+def _shown(word: str, last: str) -> str:
+    """`word`, which follows `last`; a URL of a database without its password, also where it is no valid one."""
     option, equals, url = word.partition("=") if word.startswith("--storage=") else ("", "", word)
-    if "://" not in url:
+    if "://" not in url and not option and last != "--storage":
         return word
     from truetune.storage.url import without_password
 

@@ -11,9 +11,12 @@ from truetune.errors import StudyError
 
 _SECRET = re.compile("pass|pwd|secret|token|key|auth|credential", re.IGNORECASE)
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+"""What may be shown of a text that is no URL: without a scheme, any part of it may be the password."""
+
 
 def parse_url(url: str) -> sqlalchemy.engine.URL:
-    """Raises StudyError, without saying more of `url` than how it begins."""
+    """Raises StudyError, which shows nothing of `url` but its scheme."""
     try:
         return sqlalchemy.engine.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
@@ -22,8 +25,10 @@ def parse_url(url: str) -> sqlalchemy.engine.URL:
 
 def invalid(url: str) -> StudyError:
     """The error for a URL of no database."""
+    scheme = _SCHEME.match(url)
+    received = f"it begins with '{scheme[0]}://'" if scheme else "it has no scheme, such as 'sqlite://'"
     return StudyError(
-        f"The storage URL is not valid: it begins with {url.partition(':')[0]!r}. Expected e.g. "
+        f"The storage URL is not valid: {received}. Expected e.g. "
         "sqlite:///models/optuna.db or postgresql+psycopg://user:password@host/database; in a password write %40 "
         "for @, %2F for / and %3A for a colon."
     )
@@ -34,7 +39,8 @@ def without_password(url: str) -> str:
     try:
         parsed = parse_url(url)
     except StudyError:
-        return f"{url.partition(':')[0]}://***"
+        scheme = _SCHEME.match(url)
+        return f"{scheme[0]}://***" if scheme else "***"
     hidden = {name: "***" for name in parsed.query if _SECRET.search(name)}
     shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
     return shown.replace("%2A%2A%2A", "***")
