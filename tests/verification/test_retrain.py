@@ -295,7 +295,7 @@ def test_from_config_to_a_saved_model_with_the_seal_unbroken(task, tmp_path):
 def test_a_retraining_uses_the_seal_of_the_search(task, tmp_path):
     from truetune.data.sealing.seal import seal
     from truetune.results.export import BestHyperparameters
-    from truetune.verification.retrain import open_seal
+    from truetune.verification.search_seal import seal_place
 
     data = task.load()
     made = seal(data, tmp_path / "tuning" / "mine_optuna" / "seal.json", seed=11)
@@ -314,9 +314,9 @@ def test_a_retraining_uses_the_seal_of_the_search(task, tmp_path):
     }
     best = BestHyperparameters.model_validate({"hyperparameters": SMALL, "metadata": metadata})
     best.write(tmp_path / "best_hyperparameters.json")
-    found = open_seal(task, data, tmp_path, seed=0)
+    found = seal_place(task, data, tmp_path, seed=0).open()
     np.testing.assert_array_equal(found.test_rows, made.test_rows)
-    others = open_seal(task, small_data(seed=5), tmp_path, seed=0)
+    others = seal_place(task, small_data(seed=5), tmp_path, seed=0).open()
     assert others.fingerprint != made.fingerprint
 
 

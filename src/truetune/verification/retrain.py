@@ -14,10 +14,8 @@ import numpy as np
 from truetune.config.apply import current_values
 from truetune.config.mapping import ConfigMapping
 from truetune.data.dataset import Array, Dataset
-from truetune.data.sealing.seal import Seal, seal
 from truetune.errors import ConfigError, ObjectiveError, SpaceError
 from truetune.hyperparameters import HyperParameters, fixed
-from truetune.results.export import BestHyperparameters, load
 from truetune.space import Value
 from truetune.task import Task
 from truetune.training.fit import (
@@ -31,6 +29,7 @@ from truetune.training.folds.pooled import State, added, metrics_of, resampled_m
 from truetune.training.logged import numbers
 from truetune.training.measured import check_built, check_finite, check_steps
 from truetune.training.rows import x_y_weights
+from truetune.verification.search_seal import exported, seal_place
 from truetune.verification.trained_files import Retrained, TrainedFiles, save
 
 
@@ -83,7 +82,7 @@ def retrain_from_config(
         StorageError: the model cannot be written.
     """
     dataset = task.load()
-    sealed = open_seal(task, dataset, directory, seed)
+    sealed = seal_place(task, dataset, directory, seed).open()
     stated = config_values(task, config, directory)
     if epochs is None:
         epochs = _config_epochs(config, stated, task.epochs)
@@ -91,30 +90,6 @@ def retrain_from_config(
     retrained = train_final(task, development, active_values(task, stated), epochs, seed)
     files = save(retrained, directory, task.name)
     return RetrainReport(files, len(development), len(sealed.test_rows), sealed.by, retrained)
-
-
-def open_seal(task: Task, dataset: Dataset, directory: Path, seed: int) -> Seal:
-    """The seal of the search whose result is in `directory`, if it was on these data; else one of the data's own."""
-    best = _of_these_data(dataset, directory)
-    return seal(dataset, seal_path(task, dataset, directory), seed if best is None else best.metadata.seed)
-
-
-def seal_path(task: Task, dataset: Dataset, directory: Path) -> Path:
-    """Where that seal is, or will be."""
-    best = _of_these_data(dataset, directory)
-    own = f"{task.study_prefix or task.name}_{dataset.fingerprint()}"
-    return directory / "tuning" / (own if best is None else best.metadata.study_name) / "seal.json"
-
-
-def _of_these_data(dataset: Dataset, directory: Path) -> BestHyperparameters | None:
-    best = exported(directory)
-    return best if best is not None and best.metadata.data.fingerprint == dataset.fingerprint() else None
-
-
-def exported(directory: Path) -> BestHyperparameters | None:
-    """The last winner written to `directory`; None where there is none."""
-    path = directory / "best_hyperparameters.json"
-    return load(path) if path.exists() else None
 
 
 def config_values(task: Task, config: Path, directory: Path = Path("models")) -> dict[str, Value]:

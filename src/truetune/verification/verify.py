@@ -90,20 +90,21 @@ def verify_from_config(
         As `verify_result`.
     """
     from truetune.config.apply import before_values
-    from truetune.verification.retrain import active_values, config_values, exported, open_seal, seal_path
+    from truetune.verification.retrain import active_values, config_values
+    from truetune.verification.search_seal import exported, seal_place
 
     options = options or VerifyOptions()
     check_pairs(options.seeds)
     dataset = task.load()
-    open_seal(task, dataset, directory, options.seed)
+    place = seal_place(task, dataset, directory, options.seed)
+    place.open()
     now = config_values(task, config, directory)
     then = before_values(config, task.mapping)
     before, after = (
         Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
     )
     options = _foreknown(options, task, exported(directory))
-    path = seal_path(task, dataset, directory)
-    return verify_result(replace(task, data=dataset), before, after, path, options)
+    return verify_result(replace(task, data=dataset), before, after, place.path, options)
 
 
 def foresee_from_config(task: Task, directory: Path = Path("models"), options: VerifyOptions | None = None) -> str:
@@ -120,12 +121,12 @@ def foresee_from_config(task: Task, directory: Path = Path("models"), options: V
         InputError: fewer than 5 pairs.
         StudyError: the seal is damaged, or of other data.
     """
-    from truetune.verification.retrain import exported, open_seal
+    from truetune.verification.search_seal import exported, seal_place
 
     options = options or VerifyOptions()
     check_pairs(options.seeds)
     dataset = task.load()
-    sealed = open_seal(task, dataset, directory, options.seed)
+    sealed = seal_place(task, dataset, directory, options.seed).open()
     return _foreseen(task, dataset, sealed, _foreknown(options, task, exported(directory)))
 
 

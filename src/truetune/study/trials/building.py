@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from truetune.search.base import Searcher
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Value
-from truetune.study.context import StudyContext
-from truetune.study.trials.known_trials import KnownTrials
-from truetune.study.trials.proposing import REPEATED, TOO_LARGE, Proposer
+from truetune.study.trials.parts import LifecycleParts
+from truetune.study.trials.proposing import REPEATED, TOO_LARGE
 from truetune.study.trials.running import RunningTrial
-from truetune.study.trials.takeover import Takeover
 from truetune.training.messages import Declined, Outcome
 from truetune.trial import Trial, TrialState
 
@@ -21,30 +18,14 @@ class Building:
     """Answers builders and `fit`, and accepts what was built or refuses it.
 
     Args:
-        searcher: gives the values that a suggestion leaves open.
-        context: of the study; its space grows with what is asked for.
-        known: which values were trained, which models are too large.
-        proposer: is told what was accepted.
-        takeover: is told which trials are ours.
+        parts: what it works with.
         seed: the study's.
     """
 
-    def __init__(
-        self,
-        searcher: Searcher,
-        context: StudyContext,
-        known: KnownTrials,
-        proposer: Proposer,
-        takeover: Takeover,
-        seed: int,
-    ) -> None:
-        self._searcher, self._store, self._space, self._observer = (
-            searcher,
-            context.store,
-            context.space,
-            context.observer,
-        )
-        self._known, self._proposer, self._takeover, self._seed = known, proposer, takeover, seed
+    def __init__(self, parts: LifecycleParts, seed: int) -> None:
+        self._parts, self._seed = parts, seed
+        self._searcher, self._known = parts.searcher, parts.known
+        self._store, self._space = parts.context.store, parts.context.space
         self._asked_in_fit: dict[str, Hyperparameter] = {}
         self._fit_has_run = False
 
@@ -98,7 +79,7 @@ class Building:
         """
         if running.earlier is not None:
             running.trial = replace(running.earlier, parameters=parameters, reports={})
-            self._observer.trial_started(running.trial, running.worker)
+            self._parts.context.observer.trial_started(running.trial, running.worker)
             return True
         used = {key: value for key, value in running.answers.items() if self._space[key].name in names}
         running.foreseen = {} if complete else self._foresee(running)
@@ -135,15 +116,15 @@ class Building:
             parameters=parameters,
             attempt=running.attempt,
         )
-        self._proposer.accepted()
+        self._parts.proposer.accepted()
         if not running.writes(lambda: self._store.start(trial, self._space)):
             self._searcher.retract(running.number)
             return
         running.trial = trial
         self._searcher.accept(running.number, dict(values))
-        self._takeover.note_own(trial)
+        self._parts.takeover.note_own(trial)
         self._known.remember(values)
-        self._observer.trial_started(trial, running.worker)
+        self._parts.context.observer.trial_started(trial, running.worker)
 
     def note_end(self, outcome: Outcome) -> None:
         """Once a training was completed, it is known what `fit` asks for."""

@@ -22,6 +22,7 @@ from truetune.study.trials.checkpoint_files import Checkpoints
 from truetune.study.trials.ending import Endings
 from truetune.study.trials.host import TrialHost
 from truetune.study.trials.known_trials import KnownTrials
+from truetune.study.trials.parts import LifecycleParts
 from truetune.study.trials.proposing import Proposer
 from truetune.study.trials.running import RunningTrial
 from truetune.study.trials.takeover import Takeover
@@ -48,8 +49,9 @@ class Lifecycle:
         self._checkpoints = Checkpoints.of(context.checkpoints, trials)
         self._takeover = Takeover(searcher, self._known, trials, context)
         self._proposer = Proposer(searcher, context, self._known.budget, trials, self.look_at_once)
-        self._building = Building(searcher, context, self._known, self._proposer, self._takeover, settings.seed)
-        self._endings = Endings(searcher, context, self._known, self._proposer, self._takeover, self._checkpoints)
+        parts = LifecycleParts(searcher, context, self._known, self._proposer, self._takeover)
+        self._building = Building(parts, settings.seed)
+        self._endings = Endings(parts, self._checkpoints)
         self._takeover.look()
 
     @property
