@@ -22,10 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import truetune
-from truetune.study.options import ALGORITHMS as BY_METHOD
+from truetune.search.registry import ALGORITHMS
 from truetune.trial import TrialState
 
-ALGORITHMS = [(method, algorithm) for method, names in BY_METHOD.items() for algorithm in names]
 OBJECTIVE = truetune.Objective("val_accuracy", "max")
 
 
@@ -100,8 +99,8 @@ def main() -> None:
     for name in chosen.models:
         make, trials = MODELS[name]
         task = make()
-        for method, algorithm in ALGORITHMS:
-            print(row(task, method, algorithm, chosen.trials or trials), flush=True)
+        for algorithm in ALGORITHMS:
+            print(row(task, algorithm.method, algorithm.name, chosen.trials or trials), flush=True)
 
 
 if __name__ == "__main__":

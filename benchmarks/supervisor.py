@@ -27,8 +27,6 @@ from truetune.trial import Trial, TrialState
 
 OBJECTIVE = Objective("val_accuracy", "max")
 EPOCHS = 10
-METHODS = {"tpe": "optuna"}
-"""Of the algorithms that are not KerasTuner's."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def measure(url: str, space: Space, algorithm: str, counted: int = 7) -> Costs:
     store = Timed(store_at(url))
     trials = store.trials()
     problem = SearchProblem(space, OBJECTIVE.direction, OBJECTIVE.name, len(trials) + counted + 1, EPOCHS, 0)
-    searcher = Timed(make_searcher(METHODS.get(algorithm, "keras-tuner"), algorithm, problem))
+    searcher = Timed(make_searcher(None, algorithm, problem))
     searcher.restore(trials)
     settings = StudySettings(Limits(problem.max_trials), OBJECTIVE, keep="best")
     context = StudyContext(store, space, Observer(), Path("nowhere"), Path("nowhere"))  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""Writes docs/cli.md from the commands themselves: `python docs/generate_cli.py`. A test says when it is stale."""
+"""Writes docs/cli.md from the commands, and the table of algorithms from their list: `python docs/generate_cli.py`.
+
+A test fails when one of them is stale.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ import click
 
 from truetune.cli import main
 from truetune.cli.task_options import TaskCommand, click_option
+from truetune.search.registry import ALGORITHMS, algorithms_of, choose_algorithm
 from truetune.tasks.registry import DEFAULT_TASK, TASKS, definition_of
 
 PAGE = Path(__file__).with_name("cli.md")
+ALGORITHMS_PAGE = PAGE.parent / "how-to" / "choose-an-algorithm.md"
 
 HEAD = """\
 # The command line
@@ -56,6 +61,24 @@ def task_section(name: str) -> str:
     return "\n".join([f"## --task {name}", "", TASKS[name].summary + is_default, "", *table(own, context)])
 
 
+def algorithms_page() -> str:
+    """The page on algorithms, with its table made anew; the first table of the page is that one."""
+    text = ALGORITHMS_PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition("| command |")
+    return before + algorithm_table() + "\n" + rest.partition("\n\n")[2]
+
+
+def algorithm_table() -> str:
+    """The list of algorithms, the default first."""
+    lines = ["| command | algorithm | good for | needs |", "|---|---|---|---|"]
+    for algorithm in ALGORITHMS:
+        is_first = algorithm.name == algorithms_of(algorithm.method)[0]
+        command = f"--method {algorithm.method}" if is_first else f"--tuning-algorithm {algorithm.name}"
+        is_default = " (the default)" if algorithm is choose_algorithm() else ""
+        lines.append(f"| `{command}`{is_default} | {algorithm.what} | {algorithm.good_for} | {algorithm.needs} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(parameters: Iterable[click.Parameter], context: click.Context) -> list[str]:
     """Lines of a table of options."""
     rows = [f"| `{names}` | {text} |" for names, text in meanings(parameters, context)]
@@ -73,3 +96,4 @@ def meanings(parameters: Iterable[click.Parameter], context: click.Context) -> I
 
 if __name__ == "__main__":
     PAGE.write_text(cli_page(), encoding="utf-8")
+    ALGORITHMS_PAGE.write_text(algorithms_page(), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import truetune
 import truetune.metrics
 from truetune import errors
-from truetune.study.options import ALGORITHMS, PRUNERS
+from truetune.search.registry import ALGORITHMS, PRUNERS
 from truetune.tasks.eeg_emotion.readers import READERS
 from truetune.tasks.registry import TASKS
 
@@ -83,7 +83,7 @@ def test_every_error_is_in_the_tree_of_the_docstring() -> None:
     assert [name for name in classes if name not in errors.__doc__] == []
 
 
-@pytest.mark.parametrize("algorithm", [name for names in ALGORITHMS.values() for name in names])
+@pytest.mark.parametrize("algorithm", [algorithm.name for algorithm in ALGORITHMS])
 def test_every_algorithm_keeps_the_contract(algorithm: str) -> None:
     contracts = {
         node.name.casefold()

@@ -19,6 +19,7 @@ import truetune.metrics
 from truetune.cli import main
 from truetune.cli.task_options import TaskCommand
 from truetune.cli.tune import tune
+from truetune.search.registry import ALGORITHMS
 from truetune.tasks.registry import DEFAULT_TASK, TASKS, definition_of
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +94,13 @@ def test_the_page_of_the_command_line_is_current() -> None:
     made = runpy.run_path(str(DOCS / "generate_cli.py"))["cli_page"]()
     written = (DOCS / "cli.md").read_text(encoding="utf-8")
     assert made == written, "docs/cli.md is out of date: run `python docs/generate_cli.py`."
+
+
+def test_the_table_of_algorithms_is_current() -> None:
+    page = DOCS / "how-to" / "choose-an-algorithm.md"
+    made = runpy.run_path(str(DOCS / "generate_cli.py"))["algorithms_page"]()
+    assert made == page.read_text(encoding="utf-8"), "the table is out of date: run `python docs/generate_cli.py`."
+    assert all(f"| {algorithm.what} |" in made for algorithm in ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", main.commands)

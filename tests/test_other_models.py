@@ -14,12 +14,12 @@ from sklearn.datasets import load_digits
 
 import truetune
 from truetune.metrics import BinaryJaccard, WorstGroupAccuracy
-from truetune.study.options import ALGORITHMS
+from truetune.search.registry import ALGORITHMS
 from truetune.trial import TrialState
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore:Even though the `tf.config")]
 
-ALL = [(method, algorithm) for method, algorithms in ALGORITHMS.items() for algorithm in algorithms]
+ALL = [(algorithm.method, algorithm.name) for algorithm in ALGORITHMS]
 OBJECTIVE = truetune.Objective("val_accuracy", "max")
 TRIALS = 2
 

@@ -15,17 +15,17 @@ from truetune.task import Task
 
 
 def tune(
-    task: Task, method: str = "optuna", max_trials: int = 30, *, observer: Observer | None = None, **options: Any
+    task: Task, method: str | None = None, max_trials: int = 30, *, observer: Observer | None = None, **options: Any
 ) -> Result:
     """Search for the hyperparameters that make `task`'s objective best on its validation part.
 
     The test part is sealed first. Running the same call again goes on where it was interrupted; a larger
-    `max_trials` extends the search. With method "optuna" several processes, also of several machines, may run the
-    same call at once and share the study.
+    `max_trials` extends the search. Several processes, also of several machines, may run the same call at once and
+    share the study, unless the algorithm keeps its state in one process, as KerasTuner's do.
 
     Args:
         task: what to tune.
-        method: "optuna" or "keras-tuner".
+        method: "optuna" or "keras-tuner"; None: the method of `algorithm`, or "optuna".
         max_trials: trials in the study in all.
         observer: hears what happens; None says nothing.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `protocol`, `workers`, `seed`, `study_name`,

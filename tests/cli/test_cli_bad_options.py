@@ -23,8 +23,15 @@ BAD = [
     (("--seed", "-1"), ("seed=-1", "0 or more")),
     (("--epochs", "0"), ("epochs=0", "at least 1")),
     (("--method", "keras_tuner"), ("'keras_tuner' does not exist", "keras-tuner, optuna")),
-    (("--tuning-algorithm", "tpe"), ("'tpe' does not exist", "bayesian, hyperband, random, grid")),
-    (("--method", "optuna", "--tuning-algorithm", "grid"), ("'grid' does not exist", "tpe")),
+    (("--tuning-algorithm", "hyperbnd"), ("'hyperbnd' does not exist", "Did you mean hyperband?", "tpe, bayesian")),
+    (
+        ("--method", "keras-tuner", "--tuning-algorithm", "tpe"),
+        ("no tuning algorithm 'tpe'", "bayesian, hyperband, random, grid"),
+    ),
+    (
+        ("--method", "optuna", "--tuning-algorithm", "grid"),
+        ("no tuning algorithm 'grid'", "tpe", "grid belongs to --method keras-tuner"),
+    ),
     (("--method", "optuna", "--pruner", "asha"), ("'asha' does not exist", "median, none, hyperband")),
     (("--study-name", "a/b"), ("'a/b'", "letters, digits")),
     (("--study-name", ""), ("''", "letters, digits")),

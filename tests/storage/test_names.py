@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truetune.errors import InputError
+from truetune.search.registry import ALGORITHMS
 from truetune.storage.names import LONGEST_NAME, checked_study_name, default_study_name, ending_in
-from truetune.study.options import ALGORITHMS, SearchOptions
+from truetune.study.options import SearchOptions
 
 NASTY = [
     "../x", "..", ".", "", "/etc", "a/b", "a\\b", "C:x", "nul", "NUL.txt", "con", "Com1", "lpt9.log", "x.", ".x", "-rf",
@@ -42,11 +43,10 @@ def test_names_of_tasks_are_cut_and_stay_apart(prefix, is_dummy):
 
 
 def test_the_longest_default_name_is_not_cut():
-    for method, algorithms in ALGORITHMS.items():
-        for algorithm in algorithms:
-            options = SearchOptions(method=method, algorithm=algorithm)
-            shown = "optuna" if method == "optuna" else algorithm
-            assert options.name_for("emotion_recognition", True) == f"emotion_recognition_{shown}_dummy"
+    for algorithm in ALGORITHMS:
+        options = SearchOptions(algorithm=algorithm.name)
+        shown = "optuna" if algorithm.name == "tpe" else algorithm.name
+        assert options.name_for("emotion_recognition", True) == f"emotion_recognition_{shown}_dummy"
 
 
 def test_long_names_that_begin_alike_stay_apart_with_an_ending():

@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from truetune.errors import InputError
-from truetune.study.options import ALGORITHMS, SearchOptions
+from truetune.search.registry import ALGORITHMS, DEFAULT_METHOD, METHODS, choose_algorithm
+from truetune.study.options import SearchOptions
 
 
-@pytest.mark.parametrize("method", ALGORITHMS)
+@pytest.mark.parametrize("method", METHODS)
 def test_the_first_algorithm_of_a_method_is_its_default(method):
-    assert SearchOptions(method=method).chosen_algorithm == ALGORITHMS[method][0]
+    assert SearchOptions(method=method).chosen_algorithm == choose_algorithm(method).name
+
+
+def test_the_command_and_the_library_have_the_same_default():
+    from truetune.api import tune
+    from truetune.cli.tune import tune as command
+
+    (option,) = [parameter for parameter in command.params if parameter.name == "method"]
+    assert option.default is inspect.signature(tune).parameters["method"].default is SearchOptions.method is None
+    assert SearchOptions().method == DEFAULT_METHOD
+    assert f"else {DEFAULT_METHOD}]" in option.help
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+def test_the_options_follow_the_list(algorithm):
+    options = SearchOptions(algorithm=algorithm.name, max_trials=20)
+    assert (options.method, options.chosen_method) == (algorithm.method, algorithm.method)
+    assert options.shares_study == algorithm.shares_study
+    assert options.budget(9) == algorithm.plan(20, 9)
+    assert options.name_for("emotion", False) == f"emotion_{algorithm.suffix}"
+
+
+def test_a_searcher_of_ones_own_has_no_schedule_of_ours_whatever_its_name():
+    class Own:
+        name = "hyperband"
+
+    options = SearchOptions(searcher=Own, max_trials=20)
+    assert (options.budget(9).trials, options.budget(9).epochs) == (20, 180)
+    assert options.name_for("emotion", False) == "emotion_hyperband"
 
 
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
         ({"method": "grid"}, r"method 'grid' does not exist. Expected one of: keras-tuner, optuna"),
-        ({"method": "optuna", "algorithm": "hyperband"}, r"of method 'optuna' 'hyperband'.*Expected one of: tpe"),
+        (
+            {"method": "optuna", "algorithm": "hyperband"},
+            r"'optuna' has no tuning algorithm 'hyperband'.*Expected one of: tpe",
+        ),
         ({"pruner": "best"}, r"pruner 'best'.*median"),
         ({"max_trials": 0}, r"max_trials=0 was given. Expected at least 1"),
         ({"max_trials": -3}, r"max_trials=-3"),

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from truetune.search.registry import ALGORITHMS, DEFAULT_METHOD, METHODS, PRUNERS, algorithms_of
+
 Command = Callable[..., Any]
 
 
@@ -41,6 +43,10 @@ BEST = Path("models/best_hyperparameters.json")
 CONFIG = Path("src/config.py")
 
 
+def _algorithms() -> list[str]:
+    return [f"{', '.join(algorithms_of(method))} ({method})" for method in METHODS]
+
+
 def search_options(command: Command) -> Command:
     """How to search."""
     for option in reversed(_SEARCH):
@@ -49,12 +55,18 @@ def search_options(command: Command) -> Command:
 
 
 _SEARCH = (
-    click.option("--method", default="keras-tuner", show_default=True, help="keras-tuner or optuna."),
+    click.option(
+        "--method",
+        default=None,
+        metavar="|".join(METHODS),
+        help=f"Search library.  [default: the library of --tuning-algorithm, else {DEFAULT_METHOD}]",
+    ),
     click.option(
         "--tuning-algorithm",
         "algorithm",
         default=None,
-        help="Of keras-tuner: bayesian, hyperband, random or grid; of optuna: tpe.  [default: the first]",
+        metavar="NAME",
+        help=f"Algorithm: {'; '.join(_algorithms())}.  [default: the first of the method]",
     ),
     click.option("--max-trials", type=int, default=30, show_default=True, help="Trials in the study in all."),
     click.option(
@@ -85,9 +97,10 @@ _SEARCH = (
     click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
     click.option(
         "--pruner",
-        default="median",
+        default=PRUNERS[0],
+        metavar="|".join(PRUNERS),
         show_default=True,
-        help="Stops hopeless trials under optuna: none, median, hyperband or successive-halving.",
+        help=f"Early stopping of hopeless trials with {', '.join(a.name for a in ALGORITHMS if a.prunes)}.",
     ),
     click.option(
         "--protocol",

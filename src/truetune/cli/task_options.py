@@ -209,9 +209,10 @@ def _write_options(
 def _how_to_see_options(ctx: click.Context) -> str:
     from truetune.tasks.registry import TASKS
 
+    command = f"truetune {ctx.command.name} --task NAME --help"
     return (
-        f"Each task has its own options, such as the location of its data. `truetune {ctx.command.name} --task NAME "
-        f"--help` lists them; NAME is one of: {', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
+        f"Each task has its own options, such as the location of its data. `{command}` lists them; NAME is one of: "
+        f"{', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
     )
 
 

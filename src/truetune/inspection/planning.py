@@ -83,16 +83,16 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(timed, messages.Timed)
             searcher = session.searcher(traced.space, [])
             n_folds, searches = len(session.data.folds), _searches(session)
-    trials, epochs = _budget(task, options)
-    finals = FreshTraining(options.finalists, options.fresh_runs).of_search(trials).most_runs
+    budget = options.budget(task.epochs)
+    finals = FreshTraining(options.finalists, options.fresh_runs).of_search(budget.trials).most_runs
     winners = (searches - 1) * options.fresh_runs
     return SearchPlan(
         traced.space,
         tuple(searcher.plan()),
         tuple(notes.lines),
         timed.timing,
-        trials,
-        epochs * n_folds,
+        budget.trials,
+        budget.epochs * n_folds,
         max(1, options.worker_count),
         finals,
         finals * task.epochs * n_folds,
@@ -109,16 +109,6 @@ def _searches(session: Session) -> int:
         return 1
     outer = Protocol.of(options.outer, options.outer_folds)
     return len(outer.folds(session.data.development, options.seed)) + 1
-
-
-def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:
-    """Number of trials, and an upper bound of their epochs in total."""
-    if options.chosen_algorithm != "hyperband":
-        return options.max_trials, options.max_trials * task.epochs
-    from truetune.search.hyperband.plan import plan_hyperband
-
-    schedule = plan_hyperband(options.max_trials, task.epochs)
-    return schedule.trials, schedule.epochs_total
 
 
 class _Notes(Observer):

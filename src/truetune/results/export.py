@@ -16,6 +16,7 @@ import pydantic
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from truetune.errors import ExportError
+from truetune.search.registry import ALGORITHMS, METHODS
 from truetune.system.checksum import checksum
 from truetune.system.files import write_atomically
 
@@ -170,8 +171,10 @@ class Metadata(_Record):
         default_factory=lambda: datetime.now(UTC), description="of the export, UTC"
     )
     objective: ObjectiveRecord
-    method: str = Field(description="keras-tuner or optuna")
-    algorithm: str = Field(description="bayesian, hyperband, random, grid, tpe, ...")
+    method: str = Field(description=" or ".join(METHODS))
+    algorithm: str = Field(
+        description=", ".join(known.name for known in ALGORITHMS) + "; or the name of a searcher of your own"
+    )
     study_name: str
     storage: Annotated[str, AfterValidator(strip_credentials)] | None = Field(
         default=None, description="URL of the study's storage, without credentials"

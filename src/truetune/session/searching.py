@@ -7,6 +7,7 @@ from pathlib import Path
 
 from truetune.config.first_trial import trial_zero_values
 from truetune.search.base import Searcher, SearchProblem
+from truetune.search.registry import SearcherSettings
 from truetune.session.request import SearchRequest
 from truetune.space import Space
 from truetune.trial import Trial
@@ -38,7 +39,7 @@ def problem_of(request: SearchRequest, traced: Space, known: Space, steps_per_fo
 def restored_searcher(
     request: SearchRequest, problem: SearchProblem, project: Path, trials: Sequence[Trial]
 ) -> Searcher:
-    """The user's own searcher, or that of the chosen method; it knows the trials of earlier runs.
+    """The user's own searcher, or that of the chosen algorithm; it knows the trials of earlier runs.
 
     Args:
         request: what the search was started with.
@@ -50,11 +51,8 @@ def restored_searcher(
     if options.searcher is not None:
         searcher = options.searcher(problem)
     else:
-        from truetune.search.registry import make_searcher
-
-        project_dir = project if options.method == "keras-tuner" else None
-        searcher = make_searcher(
-            options.method, options.chosen_algorithm, problem, pruner=options.pruner, project_dir=project_dir
-        )
+        chosen = options.search_algorithm
+        project_dir = project if chosen.keeps_project else None
+        searcher = chosen.make(problem, SearcherSettings(options.pruner, project_dir))
     searcher.restore(trials)
     return searcher

@@ -118,7 +118,7 @@ class Session:
 
         options = self.request.options
         with self.workers() as workers:
-            if options.method == "keras-tuner":
+            if options.search_algorithm.needs_tensorflow:
                 start_tensorflow()  # takes as long as the workers take to start; both at once
             traced = ask_one(next(iter(workers)), messages.Trace())
             assert isinstance(traced, messages.Traced)

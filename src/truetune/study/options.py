@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,20 @@ from typing import Any
 from truetune.data.splitting.protocols import PROTOCOLS, Protocol
 from truetune.errors import InputError
 from truetune.search.base import Searcher, SearchProblem
+from truetune.search.registry import (
+    ALGORITHMS,
+    METHODS,
+    PRUNERS,
+    Algorithm,
+    SearchBudget,
+    choose_algorithm,
+    every_trial_in_full,
+)
 from truetune.storage.names import checked_study_name, default_study_name
 from truetune.study.budget import Limits
 from truetune.system.machine import default_worker_memory
 from truetune.system.sizes import parse_size
 from truetune.workers.count import checked_gpus, checked_workers, checked_workers_per_trial
-
-ALGORITHMS: Mapping[str, tuple[str, ...]] = {
-    "keras-tuner": ("bayesian", "hyperband", "random", "grid"),
-    "optuna": ("tpe",),
-}
-"""The algorithms of each method; the first is its default."""
 
 KEEPS = ("best", "all", "none")
 """Whose weights stay on disk."""
@@ -30,16 +33,15 @@ NESTED = "nested"
 
 OUTERS = ("k-fold", "leave-one-group-out")
 
-PRUNERS = ("median", "none", "hyperband", "successive-halving")
-
 
 @dataclass(frozen=True)
 class SearchOptions:
     """How to search.
 
     Attributes:
-        method: "keras-tuner" or "optuna".
-        algorithm: one of `ALGORITHMS[method]`; None takes the first.
+        method: "keras-tuner" or "optuna"; None: the method of `algorithm`, or "optuna". Never None once the options are
+            made.
+        algorithm: name of one of `search.registry.ALGORITHMS`; None: the method's default.
         max_trials: trials in the study in all, those of earlier runs included.
         workers: processes that train at once; 0 trains in this process; "auto": as many as there are cores, memory and
             GPUs for. None is one, or one for each of `gpus`. A number once the options are made.
@@ -75,7 +77,7 @@ class SearchOptions:
         fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
     """
 
-    method: str = "optuna"
+    method: str | None = None
     algorithm: str | None = None
     max_trials: int = 30
     workers: int | str | None = None
@@ -84,7 +86,7 @@ class SearchOptions:
     storage: str | None = field(default=None, repr=False)
     directory: Path = Path("models")
     fresh: bool = False
-    pruner: str = "median"
+    pruner: str = PRUNERS[0]
     protocol: Any = "holdout"
     folds: int = 5
     outer: str = "k-fold"
@@ -110,9 +112,7 @@ class SearchOptions:
         object.__setattr__(self, "directory", Path(self.directory))
         if self.config is not None:
             object.__setattr__(self, "config", Path(self.config))
-        _one_of("method", self.method, tuple(ALGORITHMS))
-        if self.algorithm is not None:
-            _one_of(f"tuning algorithm of method '{self.method}'", self.algorithm, ALGORITHMS[self.method])
+        object.__setattr__(self, "method", choose_algorithm(self.method, self.algorithm).method)
         _one_of("pruner", self.pruner, PRUNERS)
         _one_of("keep", self.keep, KEEPS)
         self._check_protocol()
@@ -175,9 +175,14 @@ class SearchOptions:
         return self.worker_memory
 
     @property
+    def search_algorithm(self) -> Algorithm:
+        """The entry in the list of algorithms; not used if `searcher` is given."""
+        return choose_algorithm(self.method, self.algorithm)
+
+    @property
     def chosen_method(self) -> str:
         """For the record; "own" for a searcher of the user's."""
-        return self.method if self.searcher is None else "own"
+        return self.search_algorithm.method if self.searcher is None else "own"
 
     @property
     def chosen_algorithm(self) -> str:
@@ -185,24 +190,31 @@ class SearchOptions:
         if self.searcher is not None:
             name = str(getattr(self.searcher, "name", getattr(self.searcher, "__name__", "own")))
             return "own" if name == "<lambda>" else name  # the study's name becomes a folder's
-        return self.algorithm or ALGORITHMS[self.method][0]
+        return self.search_algorithm.name
+
+    def budget(self, epochs: int) -> SearchBudget:
+        """Upper bounds of the search's trials and epochs, if a full training takes `epochs`."""
+        plan = self.search_algorithm.plan if self.searcher is None else every_trial_in_full
+        return plan(self.max_trials, epochs)
 
     @property
     def shares_study(self) -> bool:
         """Whether several processes may search the study at once."""
         if self.searcher is not None:
             return bool(getattr(self.searcher, "shares_study", False))
-        return self.method == "optuna"
+        return self.search_algorithm.shares_study
 
     @property
     def why_alone(self) -> str:
         """Why a second process is refused, and what to do, where the study is not shared."""
         if self.searcher is not None:
             what = f"The searcher '{self.chosen_algorithm}' keeps its state in one process (its shares_study is False)."
-            return f"{what} Wait for that one to end, or use another study_name."
+            return f"{what} Wait until it ends, or use another study_name."
+        listed = self.search_algorithm
+        sharing = " or ".join(dict.fromkeys(f"--method {other.method}" for other in ALGORITHMS if other.shares_study))
         return (
-            "KerasTuner's algorithms keep their state in one process. Wait for that one to end, or use --method "
-            "optuna, whose studies any number of processes share, or another --study-name."
+            f"{METHODS[listed.method]}'s algorithm {listed.name} keeps its state in one process. Wait until it ends, "
+            f"use another --study-name, or use {sharing}, which lets any number of processes share a study."
         )
 
     @property
@@ -215,7 +227,7 @@ class SearchOptions:
         """The study's name: `emotion_recognition_optuna`, `emotion_recognition_hyperband`, …"""
         if self.study_name is not None:
             return self.study_name
-        algorithm = "optuna" if self.chosen_method == "optuna" else self.chosen_algorithm
+        algorithm = self.search_algorithm.suffix if self.searcher is None else self.chosen_algorithm
         return default_study_name(task_prefix, algorithm, is_dummy)
 
 

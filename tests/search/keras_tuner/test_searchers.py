@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truetune.errors import SpaceError, StudyError
-from truetune.search import NoSuggestion, Searcher, SearchProblem, make_searcher
+from truetune.search import NoSuggestion, Searcher, SearcherSettings, SearchProblem, make_searcher
 from truetune.search.hyperband.plan import HyperbandPlan, plan_hyperband
 from truetune.space import Hyperparameter, Space, Value
 from truetune.testing import Simulation, TrialFailure, drive, trace
@@ -58,7 +58,7 @@ def problem(build: Any, n: int = 20, seed: int = 0, direction: str = "min", epoc
 
 
 def searcher(algorithm: str, given: SearchProblem, **options: Any) -> Any:
-    return make_searcher("keras-tuner", algorithm, given, **options)
+    return make_searcher("keras-tuner", algorithm, given, SearcherSettings(**options))
 
 
 def values_of(trials: list[Trial]) -> list[dict[str, Value]]:
