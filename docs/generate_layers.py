@@ -1,6 +1,6 @@
 """Writes the layers of tests/test_architecture.py into the pages that show them: `python docs/generate_layers.py`.
 
-A test says when a page is stale.
+A test fails if a page is stale.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_a_search_is_resumed_extended_and_exact(tmp_path, blobs):
     second = tuned(small_task(blobs), tmp_path, max_trials=3, observer=notes)
     assert second.trials[:2] == first.trials
     assert notes.ended == [2]
-    assert any("Resuming study 'small_optuna': 2 of 3 trials are finished." in line for line in notes.lines)
+    assert any("Resuming study 'small_optuna': 2 of 3 trials finished." in line for line in notes.lines)
     notes = Notes()
     assert tuned(small_task(blobs), tmp_path, max_trials=3, observer=notes).trials == second.trials
     assert notes.ended == []
@@ -127,7 +127,7 @@ def test_an_interrupted_run_goes_on_with_the_same_values(tmp_path, blobs):
     notes = Notes()
     result = tuned(small_task(blobs), tmp_path, max_trials=3, observer=notes)
     assert notes.ended == [1, 2]
-    assert any("interrupted and trained again: 1." in line for line in notes.lines)
+    assert any("interrupted trials to train again: 1." in line for line in notes.lines)
     assert (result.trials[1].values, result.trials[1].attempt) == (interrupted.values, 1)
     assert result.trials[1].reports == interrupted.reports
 
@@ -149,7 +149,7 @@ def test_another_space_or_other_data_are_refused_and_fresh_archives(tmp_path, bl
     notes = Notes()
     result = tuned(small_task(changed), tmp_path, max_trials=1, fresh=True, observer=notes)
     assert len(result.trials) == 1
-    archived = [line for line in notes.lines if "earlier study is kept as 'small_optuna_archived_" in line]
+    archived = [line for line in notes.lines if "Archived the earlier study as 'small_optuna_archived_" in line]
     assert archived
     kept = open_store(result.storage, archived[0].split("'")[1])
     assert len(kept.trials()) == 1
@@ -238,5 +238,5 @@ def test_a_result_is_verified_and_says_first_what_can_be_found(tmp_path, capsys)
 
 @pytest.mark.tensorflow
 def test_todays_configuration_is_nothing_to_verify(tmp_path, blobs):
-    with pytest.raises(InputError, match="before and after are the same, nothing to verify"):
+    with pytest.raises(InputError, match=r"before and after are equal\. There is nothing to verify"):
         tuned(small_task(blobs), tmp_path, max_trials=1, finalists=0).verify()

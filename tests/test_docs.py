@@ -77,6 +77,14 @@ def test_ci_runs_what_a_plain_pytest_leaves_out() -> None:
     assert [mark for mark in left_out if f".ci/venv/bin/pytest -m {mark}" not in script] == []
 
 
+def test_ci_builds_the_documentation_as_a_developer_does() -> None:
+    command, extra = "sphinx-build -W docs", 'pip install -e ".[docs]"'
+    for path in (ROOT / ".ci" / "run", ROOT / "CONTRIBUTING.md", DOCS / "conf.py"):
+        written = path.read_text(encoding="utf-8")
+        assert command in written, path
+        assert extra in written, path
+
+
 # The layers
 
 

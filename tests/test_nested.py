@@ -70,7 +70,7 @@ def test_the_interval_counts_the_folds():
 def test_the_cost_is_said():
     line = cost(SearchOptions(max_trials=30, protocol="nested", folds=4), 5, "subject")
     assert "5 outer folds by subject" in line
-    assert "up to 1311 trainings, of which 720 of trials, 576 of finalists and 15 of the outer folds' winners" in line
+    assert "Up to 1311 trainings: 720 of trials, 576 re-trainings of finalists, 15 of the outer folds' winners" in line
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,9 @@ def test_searches_in_outer_folds_and_one_on_all_rows(task, undisturbed):
 def test_the_cost_is_said_before_the_first_training(undisturbed):
     lines = undisturbed[2].lines
     (said,) = [line for line in lines if line.startswith("Nested evaluation")]
-    assert said.endswith("up to 16 trainings, of which 12 of trials, 0 of finalists and 4 of the outer folds' winners.")
+    assert said.endswith(
+        "Up to 16 trainings: 12 of trials, 0 re-trainings of finalists, 4 of the outer folds' winners."
+    )
     assert lines.index(said) < lines.index("trial 0 starts")
 
 
@@ -153,7 +155,7 @@ def test_an_evaluation_that_was_stopped_goes_on_in_its_outer_fold(task, undistur
         with pytest.raises(KeyboardInterrupt):
             truetune.tune(task, "optuna", 2, directory=tmp_path, observer=Disturbed(interrupt), **SETTINGS)
     else:
-        with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min is used up in outer fold 2 of 2.* goes on there"):
+        with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min ran out in outer fold 2 of 2.* to continue"):
             truetune.tune(task, "optuna", 2, directory=tmp_path, observer=late, time_budget=3600.0, **SETTINGS)
         monkeypatch.undo()
     first = tmp_path / "tuning" / "nest_optuna" / "outer" / "1.json"
@@ -163,7 +165,10 @@ def test_an_evaluation_that_was_stopped_goes_on_in_its_outer_fold(task, undistur
     notes = Notes()
     result = truetune.tune(task, "optuna", 2, directory=tmp_path, observer=notes, **SETTINGS)
     assert notes.trials == 3
-    assert "Study 'nest_optuna_outer_1' has its 2 trials; nothing is left to do." in notes.lines
+    assert (
+        "Study 'nest_optuna_outer_1' already has 2 trials; nothing to do. Raise --max-trials to extend it."
+        in notes.lines
+    )
     assert first.stat().st_mtime_ns == measured
     assert result.nested.score == undisturbed[0].nested.score
     assert result.nested.metrics == undisturbed[0].nested.metrics
@@ -174,8 +179,8 @@ def test_searches_share_the_time_budget():
     left = _Clock(3600.0, time.monotonic() - 600.0).left_for("outer fold 1 of 2")
     assert 2990.0 < left <= 3000.0
     assert _Clock(None).left_for("outer fold 1 of 2") is None
-    with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min is used up in the last search"):
-        _Clock(3600.0, time.monotonic() - 3601.0).left_for("the last search")
+    with pytest.raises(SearchStopped, match=r"budget of 1 h 0 min ran out in the final search"):
+        _Clock(3600.0, time.monotonic() - 3601.0).left_for("the final search")
 
 
 @pytest.mark.tensorflow

@@ -19,15 +19,15 @@ def tune(
 ) -> Result:
     """Search for the hyperparameters that make `task`'s objective best on its validation part.
 
-    The test part is sealed first. Running the same call again goes on where it was interrupted; a larger
-    `max_trials` extends the search. Several processes, also of several machines, may run the same call at once and
-    share the study, unless the algorithm keeps its state in one process, as KerasTuner's do.
+    The test part is sealed first. Run the same call again to continue an interrupted search; a larger `max_trials`
+    extends it. Several processes, also on several machines, may run the same call at once and share the study, unless
+    the algorithm keeps its state in one process, as KerasTuner's do.
 
     Args:
         task: what to tune.
         method: "optuna" or "keras-tuner"; None: the method of `algorithm`, or "optuna".
-        max_trials: trials in the study in all.
-        observer: hears what happens; None says nothing.
+        max_trials: total number of trials in the study.
+        observer: receives the events of the search; None is silent.
         options: further fields of `truetune.SearchOptions`: `algorithm`, `protocol`, `workers`, `seed`, `study_name`,
             `storage`, `directory`, `fresh`, `pruner`, `time_budget`, `worker_memory`, …
 
@@ -43,6 +43,6 @@ def tune(
 def run_search(
     task: Task, options: SearchOptions, observer: Observer, source: Mapping[str, Any] | None = None
 ) -> Result:
-    """`tune` with everything spelled out; `source` says, for the record, how the task was made."""
+    """`tune` with everything spelled out; `source` records how the task was chosen."""
     run = run_nested if options.protocol == NESTED else run_session
     return run(SearchRequest(task, options, observer, source or {}))

@@ -1,7 +1,7 @@
-"""Nested evaluation: the whole search inside every outer fold, and then once more on all rows.
+"""Nested evaluation: the whole search inside every outer fold, then once more on all rows.
 
-The outer estimate answers what a search like this finds for new groups. No row that it is measured on was seen by the
-search that it measures, its choice of epochs and finalists included.
+The outer estimate measures how well the winner of such a search does on new groups. The rows it is measured on took no
+part in the search, including its choice of epochs and finalists.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ INNER = "k-fold"
 def run_nested(request: SearchRequest) -> Result:
     """A search in every outer fold, its winner measured on the fold's rows; then a search on all rows.
 
-    Each search is a study of its own: an interrupted evaluation goes on where it was.
+    Each search is its own study, so an interrupted evaluation continues where it was.
 
     Raises:
         As `run_session`.
-        SearchStopped: a search in an outer fold ended without a winner, or the time budget is used up in one.
+        SearchStopped: a search in an outer fold ended without a winner, or ran out of the time budget.
     """
     options, dataset = request.options, request.task.load()
     place = request.place(dataset.is_dummy)
@@ -79,7 +79,7 @@ class _Evaluation:
         fold, observer = self.folds[number - 1], self.request.observer
         where = f"outer fold {number} of {len(self.folds)}"
         left_out = f"{fold.name}, {len(fold.validation)} rows left out"
-        observer.note(f"Outer fold {number} of {len(self.folds)}: {left_out}.{self.clock.left_to_read}")
+        observer.note(f"Outer fold {number} of {len(self.folds)}: {left_out}.{self.clock.remaining_text}")
         result = run_session(self._inside(number, where))
         self.clock.check(result, where)
         measured = self._measured(number, result)
@@ -95,7 +95,7 @@ class _Evaluation:
 
     def search_all(self, dataset: Dataset) -> Result:
         """The search on all rows that are not sealed."""
-        search = self._search(dataset, self.request.options, "the last search")
+        search = self._search(dataset, self.request.options, "the final search")
         return run_session(replace(search, source=self.request.source))
 
     def _search(self, dataset: Dataset, options: SearchOptions, where: str) -> SearchRequest:
@@ -108,7 +108,7 @@ class _Evaluation:
         if best is None:
             raise SearchStopped(
                 f"The search of study '{result.study_name}' ended without a winner, so this outer fold cannot be "
-                "measured. `truetune status` shows why trials failed; mend it and run the same command again."
+                "measured. Run `truetune status` to see why trials failed, fix the cause, and rerun the same command."
             )
         fold, kept = self.folds[number - 1], self.place.outer_folds / f"{number}.json"
         values, epochs, options = result.best_hyperparameters, best.best_epoch, self.request.options
@@ -128,7 +128,7 @@ class _Evaluation:
         return outer
 
     def estimate(self, measured: list[OuterFold]) -> NestedEstimate:
-        """What the outer folds say together."""
+        """The estimate from all outer folds."""
         start_tensorflow()
         from truetune.verification.retrain import pooled_metrics
 
@@ -154,9 +154,9 @@ class _Clock:
         return None if self.budget is None else self.budget - (time.monotonic() - self.began)
 
     @property
-    def left_to_read(self) -> str:
-        """What is left, for a person; empty without a limit."""
-        return "" if self.left is None else f" {duration(max(self.left, 0))} of the time budget are left."
+    def remaining_text(self) -> str:
+        """The remaining time in words; empty without a limit."""
+        return "" if self.left is None else f" {duration(max(self.left, 0))} of the time budget left."
 
     def left_for(self, where: str) -> float | None:
         """The seconds that the search in `where` may take. Raises SearchStopped: nothing is left."""
@@ -166,28 +166,28 @@ class _Clock:
         return left
 
     def check(self, result: Result, where: str) -> None:
-        """A search that the time cut short is not the one that is to be measured. Raises SearchStopped."""
+        """A search that ran out of time is not the one to be measured. Raises SearchStopped."""
         if result.is_out_of_time:
             raise self._used_up(where)
 
     def _used_up(self, where: str) -> SearchStopped:
         assert self.budget is not None
         return SearchStopped(
-            f"The time budget of {duration(self.budget)} is used up in {where}. Nothing that finished is lost: the "
-            "same command, without --fresh, goes on there."
+            f"The time budget of {duration(self.budget)} ran out in {where}. Finished work is kept; rerun the same "
+            "command without --fresh to continue."
         )
 
 
 def cost(options: SearchOptions, n_outer: int, by: str) -> str:
-    """What a nested evaluation trains at most, for a person; a training that is killed and begun again counts once."""
+    """An upper bound of a nested evaluation's trainings, in words; one that is killed and restarted counts once."""
     searches = n_outer + 1
     training = FreshTraining(options.finalists, options.fresh_runs).of_search(options.max_trials)
     trials, finals = (searches * n * options.folds for n in (options.max_trials, training.most_runs))
     winners = n_outer * options.fresh_runs
     return (
         f"Nested evaluation: {n_outer} outer folds by {by}, each with a search of {options.max_trials} trials in "
-        f"{options.folds} inner folds, and a last search on all rows: up to {trials + finals + winners} trainings, of "
-        f"which {trials} of trials, {finals} of finalists and {winners} of the outer folds' winners."
+        f"{options.folds} inner folds, then a final search on all rows. Up to {trials + finals + winners} trainings: "
+        f"{trials} of trials, {finals} re-trainings of finalists, {winners} of the outer folds' winners."
     )
 
 
@@ -199,7 +199,7 @@ def _with_test_part(development: Dataset, fold: Fold) -> Dataset:
 
 
 def _begin_anew(place: StudyPlace, request: SearchRequest) -> None:
-    """Once, before the seal is made, which the outer folds and the last search share."""
+    """Once, before the seal is made, which the outer folds and the final search share."""
     options = request.options
     with ExitStack() as stack:
         if not options.shares_study:

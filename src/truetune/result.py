@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from truetune.verification.pairs import PairedTraining
     from truetune.verification.verification import Verification
 
-NOT_CONFIRMED = "The score is that of the search. No fresh run has confirmed it, and the best of many is too good."
+NOT_CONFIRMED = "This is the search score, not confirmed by re-trainings; the best of many scores is too optimistic."
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Result:
 
     Attributes:
         study_name, storage: open it with `optuna.load_study(study_name=…, storage=…)`.
-        objective: what decided.
+        objective: the metric that decided, with its direction.
         trials: all, by number.
-        space: what was searched.
-        meta: how the study was made: method, algorithm, data, seed, ….
+        space: the search space.
+        meta: provenance of the study: method, algorithm, data, seed, ….
         best_weights: file with the winner's weights, for `load_weights` of a model built from `best_hyperparameters`;
-            None where they were not kept, or are on another machine.
-        fresh: finalists trained again.
-        training: how they were; by default none is.
-        nested: what a nested evaluation says; None for other protocols.
-        is_out_of_time: whether the time budget ended this run before the search had what it was to train.
-        task, seal: what was tuned, and the file that seals its test part: for `verify`.
+            None if they were not kept or are on another machine.
+        fresh: the re-trainings of the finalists.
+        training: how many there were to be; by default none.
+        nested: the nested evaluation; None for other protocols.
+        is_out_of_time: whether the time budget ended this run before the search was complete.
+        task, seal: the tuned task and the file that seals its test part, for `verify`.
     """
 
     study_name: str
@@ -65,20 +65,20 @@ class Result:
 
     @cached_property
     def final(self) -> FinalChoice | None:
-        """What the fresh runs of the finalists say; None where there are none."""
+        """The re-evaluation of the finalists; None if there was none."""
         if not self.fresh or not self.training.finalists:
             return None
         return choose(self.trials, self.objective, self.training, self.fresh)
 
     @property
     def best(self) -> Trial | None:
-        """The winner: the choice of the fresh runs where they made one, else `search_best`."""
+        """The winner: the choice of the re-evaluation if it made one, else `search_best`."""
         winner = None if self.final is None else self.final.winner
         return self.search_best if winner is None else self._trial(winner)
 
     @property
     def search_best(self) -> Trial | None:
-        """The trial with the best score of the search; None where no trial finished."""
+        """The trial with the best search score; None if no trial finished."""
         return best_trial(self.trials, self.objective)
 
     def _trial(self, number: int) -> Trial | None:
@@ -86,15 +86,15 @@ class Result:
 
     @property
     def best_score(self) -> float | None:
-        """The search's score of the winner: the objective of its kept weights on the validation part.
+        """The search score of the winner: the objective of its kept weights on the validation part.
 
-        It is too good, as the best of many is; `final.confirmed` is what fresh runs say.
+        Too optimistic, as the best of many scores; `final.confirmed` is the mean of the re-trainings.
         """
         return None if self.best is None else self.best.score
 
     @property
     def best_hyperparameters(self) -> dict[str, Value]:
-        """By name, only those that the winning model uses; empty where no trial finished."""
+        """By name, only those that the winning model uses; empty if no trial finished."""
         return {} if self.best is None else self.space.names(self.best.values)
 
     def export(self, path: str | Path = "models/best_hyperparameters.json") -> Path:
@@ -109,7 +109,7 @@ class Result:
         best = self.best
         if best is None or best.score is None:
             raise ExportError(
-                f"Study '{self.study_name}' has no finished trial ({_counted(self.trials)}), so nothing was exported. "
+                f"Study '{self.study_name}' has no finished trial ({_counted(self.trials)}); nothing was exported. "
                 "Run more trials; `truetune status` shows why trials failed."
             )
         metadata = Metadata(
@@ -161,7 +161,7 @@ class Result:
         return self.final is not None and self.final.confirmed is not None
 
     def _baseline(self) -> Baseline | None:
-        """Trial 0: what the configuration was when the search began."""
+        """Trial 0: the configuration at the start of the search."""
         from truetune.results.export import Baseline
 
         first = self._trial(TODAY)
@@ -206,7 +206,7 @@ class Result:
             seeds: number of pairs; at least 6 can end in a verdict.
             seed: the seeds of the pairs are derived from it.
             progress: called after each training.
-            announce: hears, before anything is trained, which difference this can find.
+            announce: called before training with a description of the smallest detectable difference.
 
         Raises:
             InputError: there is no winner, or it is today's configuration.
@@ -218,7 +218,9 @@ class Result:
         if best is None or today is None or self.task is None or self.seal is None:
             raise InputError(f"Study '{self.study_name}' has no winner to compare. Run more trials first.")
         if best.number == today.number:
-            raise InputError("The winner is today's configuration: before and after are the same, nothing to verify.")
+            raise InputError(
+                "The winner is today's configuration, so before and after are equal. There is nothing to verify."
+            )
         start_tensorflow()
         from truetune.verification.verify import VerifyOptions, verify_result
 
@@ -230,7 +232,7 @@ class Result:
         return verify_result(self.task, before, after, self.seal, options)
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row a trial, best first: the finalists by the bound that decides, then the others by the search's score.
+        """One row per trial, best first: the finalists by the bound that decides, then the others by search score.
 
         Columns: number, state, search_score, fresh_score with its interval's ends low and high, seconds, epochs,
         parameters, reason, and every hyperparameter.

@@ -107,7 +107,7 @@ class Hyperparameter:
         return round(clipped) if self.kind == "Int" else float(clipped)
 
     def describe(self) -> str:
-        """The range in words, as a person would say it: `32…256 step 32`."""
+        """The range in words: `32…256 step 32`."""
         if self.kind == "Boolean":
             return "{False, True}"
         if self.kind in ("Choice", "Fixed"):
@@ -200,7 +200,7 @@ class Hyperparameter:
 class Space:
     """The hyperparameters seen so far, in the order in which they were first asked for.
 
-    A *key* tells them apart in searchers and in the record. It is the name; where one name stands under two
+    A *key* distinguishes them in searchers and in the record. It is the name; where one name stands under two
     different conditions, the later one gets `name@parent=value`.
     """
 

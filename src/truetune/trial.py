@@ -21,15 +21,15 @@ TODAY = 0
 """Number of the trial that is today's configuration."""
 
 STAGES = CHOOSING, CONFIRMING = "choosing", "confirming"
-"""The stages of the fresh runs: the first chooses the winner, the second, which the choice has not seen, says how good
-it is."""
+"""The stages of the re-evaluation: the first chooses the winner; the second, which takes no part in the choice,
+measures it."""
 
 
 class TrialState(StrEnum):
-    """Where a trial stands.
+    """The state of a trial.
 
-    `FAILED` covers crashes, exceptions and non-finite losses; `reason` says which. A `PAUSED` trial has a checkpoint
-    and goes on when its searcher asks for it.
+    `FAILED` covers crashes, exceptions and non-finite losses; `reason` names the cause. A `PAUSED` trial has a
+    checkpoint and resumes when its searcher requests it.
     """
 
     RUNNING = "running"
@@ -44,11 +44,11 @@ class TrialState(StrEnum):
 
 
 class Decision(Enum):
-    """What a searcher says after an epoch of a trial."""
+    """A searcher's decision after an epoch of a trial."""
 
     GO_ON = "train the next epoch"
     STOP = "this trial is hopeless"
-    PAUSE = "keep a checkpoint; the searcher may go on with this trial later"
+    PAUSE = "keep a checkpoint; the searcher may resume this trial later"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Trial:
         fold_scores: objective of each fold, where there are several; `score` is that of all their rows together.
         metrics: every metric of the model on all folds' validation rows together, by the name Keras logs.
         fold_metrics: the same metrics on the validation rows of each fold alone, one value a fold.
-        attempt: how often this trial was started anew after its process died.
+        attempt: how often this trial was restarted after its process died.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
     """
@@ -129,8 +129,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A fresh run that is to be trained: the hyperparameters of `trial`, on the fresh seed and split of `stage` and
-    `repeat`, which all trials share.
+    """A planned re-training: the hyperparameters of `trial` with the new seed and split of `stage` and `repeat`, which
+    all trials share.
     """
 
     trial: int
@@ -140,7 +140,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class FreshRun:
-    """A finalist trained again on a fresh seed and a fresh split.
+    """A re-training of a finalist, with a new seed and a new split.
 
     Attributes:
         trial: number of the trial whose hyperparameters were trained.
@@ -169,7 +169,7 @@ class FreshRun:
 
     @property
     def parts(self) -> tuple[float, ...]:
-        """The scores whose spread tells how certain the run's score is: of its folds, or that of the one it has."""
+        """The scores whose spread estimates the uncertainty of `score`: those of the folds, or `score` alone."""
         if self.score is None:
             return ()
         return self.fold_scores or (self.score,)

@@ -17,7 +17,7 @@ BAD = [
     (("--max-trials", "-3"), ("max_trials=-3", "at least 1")),
     (("--workers", "-1"), ("workers=-1", "0 (train in this process) or more")),
     (("--workers", "1.5"), ("workers=1.5", "or auto")),
-    (("--workers", "3", "--gpus", "0,1"), ("workers=3", "2 GPUs", "one worker a GPU")),
+    (("--workers", "3", "--gpus", "0,1"), ("workers=3", "2 GPUs", "one worker per GPU")),
     (("--worker-memory", "much"), ("'much'", "3G or 800M")),
     (("--max-parameters", "0"), ("max_parameters=0", "at least 1")),
     (("--seed", "-1"), ("seed=-1", "0 or more")),

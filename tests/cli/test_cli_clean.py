@@ -19,8 +19,8 @@ def test_it_shows_asks_and_removes(features):
     result = run("clean", answer="y\n")
     assert result.exit_code == 0, result.output
     assert "3 MiB      1 file  extracted features" in result.output
-    assert "Remove them and free 3 MiB?" in result.output
-    assert "3 MiB are free again." in result.output
+    assert "Remove these files and free 3 MiB?" in result.output
+    assert "Freed 3 MiB." in result.output
     assert not features.exists()
 
 

@@ -47,7 +47,7 @@ def test_plain_lines_where_there_is_no_terminal(tuned):
     lines = done.stdout.splitlines()
     assert "\x1b" not in done.stdout
     assert lines[0] == "Task iris: arrays, 149 rows."
-    assert lines[1] == "95 rows train, 24 validate (split by row), 30 are sealed for the final test (by row)."
+    assert lines[1] == "95 rows train, 24 validate (split by row); 30 rows are sealed for the final test (by row)."
     for number in range(3):
         assert sum(line.startswith(f"trial {number} ") and f"[{number + 1}/3, best" in line for line in lines) == 1
     assert "Best val_accuracy: " in done.stdout
@@ -85,7 +85,7 @@ def test_the_same_command_again_has_nothing_to_do(inside, no_worker):
     before = files_here()
     result = run(*TUNE)
     assert result.exit_code == 0, result.output
-    assert "Study 'iris_optuna' has its 3 trials; nothing is left to do." in result.output
+    assert "Study 'iris_optuna' already has 3 trials; nothing to do." in result.output
     assert "truetune apply" in result.output
     changed = {path for path, content in files_here().items() if before.get(path) != content}
     assert {Path(path).name for path in changed} <= {"best_hyperparameters.json", "optuna.db"}

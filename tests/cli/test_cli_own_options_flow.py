@@ -101,7 +101,7 @@ def test_data_that_were_moved_are_the_same_data(tuned):
     copy.write_bytes((tuned / "my flowers é" / "a table.npy").read_bytes())
     done = command(tuned, *TUNE, "--data", "moved.npy", "--output", "elsewhere.json")
     assert done.returncode == 0, done.stderr
-    assert "has its 3 trials; nothing is left to do" in done.stdout
+    assert "already has 3 trials; nothing to do" in done.stdout
 
 
 def test_a_path_that_does_not_exist_is_refused_before_the_task_is_made(tuned):

@@ -88,7 +88,7 @@ def test_live_screen_then_ctrl_c_says_how_to_go_on(tmp_path):
     assert re.search(r"today's config +0\.\d{4} \(trial 0\)", screen)
     assert re.search(r"elapsed +\d+:\d\d, remaining about", screen)
     after = screen.partition("Stopped; ")[2]
-    assert "nothing that finished is lost" in after
+    assert "finished work is kept" in after
     assert " ".join(TUNE) in after
     assert "Traceback" not in screen
     assert "absl" not in screen

@@ -71,7 +71,7 @@ class TestHelp:
         text = " ".join(run(command, "--help").output.split())
         assert "--epochs" in text
         assert "--sfreq" not in text
-        assert f"{command} --task NAME --help` lists them; NAME is one of: eeg-emotion" in text
+        assert f"{command} --task NAME --help` lists them. NAME is eeg-emotion, or FILE.py:ATTRIBUTE" in text
 
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("words", [("--task", "eeg-emotion", "--help"), ("--help", "--task=eeg-emotion")])
@@ -101,7 +101,7 @@ class TestHelp:
     def test_of_a_task_without_options(self, here):
         (here / "owntask.py").write_text("def make():\n    raise SystemExit(3)\n")
         result = run("tune", "--task", "owntask.py:make", "--help")
-        assert "Options of the task owntask.py:make:\n  It has none." in result.output
+        assert "Options of the task owntask.py:make:\n  None." in result.output
 
     @pytest.mark.parametrize(
         ("words", "part"),

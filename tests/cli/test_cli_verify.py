@@ -71,11 +71,11 @@ def test_an_improvement_is_said_and_leaves_with_0(applied, here):
     assert foreseen.output.startswith(
         "With 6 seeds and 4 test subjects, this verification can detect a difference of about"
     )
-    assert foreseen.output.endswith("Nothing was trained, and the sealed rows stay sealed.\n")
+    assert foreseen.output.endswith("Nothing was trained; the sealed rows stay sealed.\n")
     assert not list(here.rglob("ledger.json"))
     found = run(*SIX, "--require-improvement")
     assert found.exit_code == 0, found.output
-    assert "12 trainings, before and after the last apply to src/config.py" in found.output
+    assert "Training 12 models, before and after the last apply to src/config.py" in found.output
     assert "12/12" in found.output
     assert "accuracy on 40 sealed test rows" in found.output
     assert "Verdict:             improved" in found.output

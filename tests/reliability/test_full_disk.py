@@ -79,8 +79,8 @@ def test_a_disk_that_fills_up_and_is_emptied(search, disk, method):
     failed = [trial.reason for trial in trials if trial.state is TrialState.FAILED]
     assert not failed, failed
     log = process.log.read_text()
-    assert log.count("Free some disk space. Nothing was lost. The search waits and goes on by itself") >= 2
-    assert log.count("The record can be written again") >= 2
+    assert log.count("Free some disk space. Nothing was lost. The search is waiting and will continue on its own") >= 2
+    assert log.count("The database is available again") >= 2
     assert "Traceback" not in log
 
 
@@ -133,4 +133,4 @@ def test_the_winner_that_cannot_be_exported(search, disk):
     again = searching.start()
     searching.finish(again)
     assert (disk.folder / "best_hyperparameters.json").exists()
-    assert "nothing is left to do" in again.log.read_text()
+    assert "nothing to do" in again.log.read_text()

@@ -52,7 +52,10 @@ def alive(searching, processes):
 
 def gave_up(process):
     log = process.log.read_text()
-    return "A worker cannot start: the worker was ended by SIGKILL" in log or "was to look at the default model" in log
+    return (
+        "A worker cannot start: the worker was ended by SIGKILL" in log
+        or "worker that inspects the default model" in log
+    )
 
 
 def test_fifty_kills_lose_and_repeat_nothing(search):

@@ -51,6 +51,6 @@ def test_a_server_that_restarts_is_waited_for(search, server):
     assert all(trial.attempt == 0 for trial in searching.trials()), searching.logs()
     for process in processes:
         lines = process.log.read_text()
-        assert lines.count("The search waits and goes on by itself") == RESTARTS
-        assert lines.count("The record can be written again") == RESTARTS
+        assert lines.count("The search is waiting and will continue on its own") == RESTARTS
+        assert lines.count("The database is available again") == RESTARTS
         assert "Traceback" not in lines

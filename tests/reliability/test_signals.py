@@ -42,7 +42,7 @@ def test_stopped_and_the_same_command_again(tmp_path, name, to):
     send(search, name, to)
     _, errors = search.communicate(timeout=60)
     assert search.returncode == 128 + signal.Signals[name], errors
-    assert "nothing that finished is lost. To go on, type:" in errors
+    assert "finished work is kept. To continue, run:" in errors
     assert shlex.join(command.words(500)) in errors
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=20)
@@ -53,7 +53,7 @@ def test_stopped_and_the_same_command_again(tmp_path, name, to):
     total = len(before) + 1
     again = command.run(total)
     assert again.returncode == 0, again.stderr
-    assert f"interrupted and trained again: {interrupted.number}." in again.stdout
+    assert f"interrupted trials to train again: {interrupted.number}." in again.stdout
     after = store.trials()
     store.close()
     assert_each_once(after, total)

@@ -40,7 +40,7 @@ def test_nothing_is_archived_while_another_process_works_on_an_outer_fold(place)
     store = create_store(place.url, place.outer(12).name, "max", "val_accuracy")  # another owner, which lives
     store.beat(1)
     before = study_names(place.url)
-    with pytest.raises(StudyError, match=r"is tuning study 'study_outer_12'\. Stop it before you begin anew"):
+    with pytest.raises(StudyError, match=r"is tuning study 'study_outer_12'\. Stop it before you start over"):
         begin_anew(place, lambda line: None, 60.0)
     store.close()
     assert study_names(place.url) == before

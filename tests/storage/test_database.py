@@ -39,8 +39,8 @@ def test_what_passes_is_waited_for_and_said_once(impatient):
     assert Patience(notes.append).run(away) == "done"
     assert away.calls == 4
     assert len(notes) == 2
-    assert notes[0].startswith("The database does not answer. The search waits")
-    assert notes[1].startswith("The record can be written again")
+    assert notes[0].startswith("The database does not answer. The search is waiting")
+    assert notes[1].startswith("The database is available again")
 
 
 def test_patience_ends(impatient):
@@ -73,7 +73,7 @@ def test_errors_of_sqlite_are_told_apart(text, kind):
 
 
 def test_a_server_that_is_away_may_come_back():
-    with pytest.raises(StorageUnavailable, match="does not answer") as caught:
+    with pytest.raises(StorageUnavailable, match="does not respond") as caught:
         with storage_errors("postgresql+psycopg://user:secret@host/db"):
             raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
     assert "secret" not in str(caught.value)

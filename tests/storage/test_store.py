@@ -83,7 +83,7 @@ def test_a_damaged_trial_is_named_with_what_to_do(tmp_path, store):
     store.finish(finished(), every_kind())
     with sqlite3.connect(tmp_path / "optuna.db") as connection:
         connection.execute("UPDATE trial_values SET value = 0.75")
-    with pytest.raises(StudyError, match=r"damaged: the checksum of trial 0 does not fit.*--fresh"):
+    with pytest.raises(StudyError, match=r"damaged: the checksum of trial 0 does not match.*--fresh"):
         store.trials()
 
 

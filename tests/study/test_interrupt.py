@@ -28,7 +28,7 @@ def test_ctrl_c_and_the_same_command_again(tmp_path):
     os.killpg(search.pid, signal.SIGINT)
     _, errors = search.communicate(timeout=60)
     assert search.returncode == 130, errors
-    assert "nothing that finished is lost" in errors
+    assert "finished work is kept" in errors
     assert "tune --task" in errors
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(children, timeout=20)

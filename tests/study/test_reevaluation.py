@@ -85,7 +85,7 @@ def test_a_fresh_run_that_was_changed_is_noticed(store, damage):
     (key,) = (name for name in study.user_attrs if name.startswith("truetune:fresh:"))
     assert key == "truetune:fresh:choosing:3:0"
     study.set_user_attr(key, json.dumps({**json.loads(study.user_attrs[key]), **damage}))
-    with pytest.raises(StudyError, match="the checksum of a fresh run does not fit"):
+    with pytest.raises(StudyError, match="the checksum of a re-training does not match"):
         store.fresh_runs()
 
 
@@ -169,7 +169,7 @@ def test_a_builder_that_asks_for_something_else_is_out(store):
     run_finals_in_process(finals_of(store), train)
     fresh = store.fresh_runs()
     assert {run.score for run in fresh} == {None}
-    assert all("asks for 'depth'" in run.reason for run in fresh)
+    assert all("requested 'depth'" in run.reason for run in fresh)
 
 
 def test_a_run_that_failed_is_recorded_with_its_reason(store):
@@ -208,7 +208,7 @@ def test_a_run_whose_worker_died_is_handed_out_again_at_most_as_often_as_allowed
     assert (again.planned, again.attempt) == (first.planned, 1)
     assert first.planned not in {other.planned for other in others}
     assert not finals.has_more
-    assert "is trained again" in listener.lines[0]
+    assert "Retrying a re-training" in listener.lines[0]
     finals.died(again, Death("out of memory", OUT_OF_MEMORY))
     assert [(run.planned, run.reason) for run in store.fresh_runs()] == [(first.planned, "out of memory")]
 
@@ -288,7 +288,7 @@ def test_without_time_for_a_run_none_is_started_and_that_is_said(store):
     assert trained == []
     assert listener.stages == []
     (line,) = listener.lines
-    assert "the same command goes on. A further trial takes about 1 h" in line
+    assert "rerun the same command to continue. Another trial takes about 1 h" in line
 
 
 def test_a_run_that_began_in_time_is_the_last(store):

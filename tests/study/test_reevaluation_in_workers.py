@@ -98,7 +98,7 @@ def test_finalists_are_trained_in_workers_and_one_that_is_killed_is_trained_agai
                 run_in_workers(finals, workers)
         fresh = session.store.fresh_runs()
     assert not marker.exists()
-    assert [line for line in listener.lines if "is trained again" in line]
+    assert [line for line in listener.lines if "Retrying a re-training" in line]
     choice = choose([trial(number) for number in range(3)], ACCURACY, TRAINING, fresh)
     assert listener.stages == [6, 2 if choice.winner == 0 else 4]
     assert sorted(fresh, key=str) == sorted((run for run, _, _ in listener.ended), key=str)

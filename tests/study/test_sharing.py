@@ -81,7 +81,7 @@ def test_a_trial_of_a_dead_process_is_taken_over_and_the_dead_one_notices(labs):
     assert stopped.name == "STOP"
     first.lifecycle.ended(running, done(0))
     assert first.notes.dropped == [0]
-    assert [line for line in first.notes.lines if "Trial 0 was taken over by another process" in line]
+    assert [line for line in first.notes.lines if "Another process took over trial 0" in line]
     assert second.trials()[0].reports == {}
 
     second.lifecycle.host(again).epoch(1, 0.5)

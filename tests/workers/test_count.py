@@ -41,13 +41,13 @@ def test_gpus_are_names():
         ({"workers": 3, "gpus": "0,1"}, r"workers=3 was given for 2 GPUs \(0, 1\)"),
         ({"workers": 0, "gpus": "0"}, r"workers=0 trains in this process"),
         ({"workers": "many"}, r"workers=many.*or auto"),
-        ({"gpus": "0,0"}, r"each of them once"),
+        ({"gpus": "0,0"}, r"Expected each one once"),
         ({"gpus": "first"}, r"GPU 'first'"),
         ({"worker_memory": "much"}, r"size 'much'"),
         ({"max_parameters": 0}, r"max_parameters=0"),
         ({"workers_per_trial": 0}, r"workers_per_trial=0"),
         ({"workers_per_trial": 2, "protocol": "k-fold"}, r"workers_per_trial=2 was given for 1 workers"),
-        ({"workers_per_trial": 2, "workers": 2}, r"under protocol holdout, where a trial has one fold"),
+        ({"workers_per_trial": 2, "workers": 2}, r"with protocol holdout, where a trial has one fold"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, what):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("models"),
     show_default=True,
-    help="Where searches write.",
+    help="Output folder of the searches.",
 )
 @click.option(
     "--storage",
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 )
 @config_option
 @click.option("--yes", "-y", is_flag=True, help="Remove without asking.")
-@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed without removing it.")
 @reported
 def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run: bool) -> None:
-    """Remove what nobody needs any more: shows it with its size, asks, removes.
+    """Remove files that are no longer needed.
 
-    That is: files of archived studies, data and unfinished files of dead processes, checkpoints of trials that have
-    ended, what workers printed, extracted features, and backups of the config but for the newest three. The record of
-    the trials, seals, the exported winner, kept weights and files of your own stay.
+    Lists them with their sizes and asks first: files of archived studies, data and unfinished files of dead processes,
+    checkpoints of finished trials, worker logs, extracted features, and all but the newest three config backups. Keeps
+    the record of trials, seals, the exported winner, kept weights, and your own files.
     """
     from truetune.inspection.cleaning import find_removable, remove
     from truetune.system.sizes import show_size
@@ -49,13 +49,13 @@ def clean(directory: Path, storage: str | None, config: Path, yes: bool, dry_run
         return
     _show(found)
     total = show_size(sum(removable.size for removable in found))
-    if dry_run or not (yes or click.confirm(f"Remove them and free {total}?", default=False)):
+    if dry_run or not (yes or click.confirm(f"Remove these files and free {total}?", default=False)):
         click.echo("Nothing was removed.")
         return
-    # A search may have begun while the question stood there.
+    # A search may have begun while the question was open.
     shown = {file for removable in found for file in removable.files}
     freed = remove(_only(shown, find_removable(directory, config, storage)))
-    click.echo(f"{show_size(freed)} are free again.")
+    click.echo(f"Freed {show_size(freed)}.")
 
 
 def _show(found: list[Removable]) -> None:

@@ -30,14 +30,19 @@ NOT_IMPROVED = 5
     "task_spec",
     default=None,
     metavar=METAVAR,
-    help="The task whose mapping to the config counts.  [default: the one that was tuned]",
+    help="Task that maps hyperparameters to the config.  [default: the one that was tuned]",
 )
-@click.option("--scope", default=None, help="Class or dict in the config that holds the keys.  [default: the task's]")
+@click.option(
+    "--scope", default=None, help="Class or dict in the config that contains the keys.  [default: the task's]"
+)
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
-@click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the diff without writing.")
 @reported
 def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, yes: bool, dry_run: bool) -> None:
-    """Write the winner into the config: shows the diff, asks, writes, keeps a backup."""
+    """Write the winner into the config.
+
+    Shows the diff, asks for confirmation, writes, and keeps a backup.
+    """
     from truetune.config.apply import apply as make_patch
     from truetune.results.export import load
 
@@ -46,26 +51,26 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
     mapping = task_of(winner, best, task_spec).mapping() if has_task else None
     patch = make_patch(winner, config, mapping, scope)
     for key in patch.missing:
-        click.echo(f"{config} has no key for {key}; it stays out.")
+        click.echo(f"{config} has no key for {key}; skipped.")
     for note in patch.notes:
         click.echo(note)
     advice = winner.metadata.finalists
     if advice is not None and advice.recommendation == "keep today's":
-        click.echo("Fresh runs showed no gain beyond the noise: the search recommends keeping today's config.")
+        click.echo("The re-evaluation found no gain beyond the noise; the recommendation is to keep today's config.")
     if not patch.changes:
-        click.echo(f"{config} holds these values already; nothing was changed.")
+        click.echo(f"{config} already has these values; nothing was changed.")
         return
     click.echo(patch.diff())
     if dry_run or not (yes or click.confirm(f"Write {len(patch.changes)} changes to {config}?", default=True)):
         click.echo("Nothing was changed.")
         return
     backup = patch.write()
-    click.echo(f"{config} was written; the earlier one is kept as {backup}. Undo with: truetune undo")
+    click.echo(f"Wrote {config}; backup: {backup}. To undo: truetune undo")
     click.echo(_after_apply(winner, best, config))
 
 
 def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
-    """The commands to type next: the task's own script where it stands beside its config, else `truetune train`."""
+    """The commands to run next: the task's own script if it is beside its config, else `truetune train`."""
     from truetune.tasks.registry import TASKS
 
     given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
@@ -82,10 +87,10 @@ def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
 @config_option
 @reported
 def undo(config: Path) -> None:
-    """Put back the config as it was before the last apply."""
+    """Restore the config from before the last apply."""
     from truetune.config.apply import undo as restore
 
-    click.echo(f"{config} is back as it was in {restore(config)}.")
+    click.echo(f"Restored {config} from {restore(config)}.")
 
 
 class TunedTaskCommand(TaskCommand):
@@ -106,7 +111,7 @@ def finish_options(command: Any) -> Any:
             type=click.Path(path_type=Path),
             default=Path("models"),
             show_default=True,
-            help="Where the study is, and where everything is written.",
+            help="Folder of the study and of all output.",
         ),
         config_option,
         task_options,
@@ -120,11 +125,14 @@ def finish_options(command: Any) -> Any:
 @seed_option
 @reported
 def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
-    """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
+    """Train the final model from the config and save it.
+
+    Uses training and validation rows; the test set stays sealed.
+    """
     from truetune.config.source import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
-    read_config(config)  # what cannot be read is said before anything slow
+    read_config(config)  # fail before anything slow if it cannot be read
     task = choice.make(directory / "cache")
     start_tensorflow()
     from truetune.verification.retrain import retrain_from_config
@@ -137,10 +145,16 @@ def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
 @finish_options
 @seed_option
 @click.option(
-    "--seeds", type=int, default=7, show_default=True, help="Pairs of trainings: at least 5, 6 for a verdict."
+    "--seeds",
+    type=int,
+    default=7,
+    show_default=True,
+    help="Number of training pairs; at least 5, and at least 6 for a verdict.",
 )
-@click.option("--require-improvement", is_flag=True, help="Exit with 5 unless the verdict is 'improved'.")
-@click.option("--dry-run", is_flag=True, help="Only say which difference this can find; the sealed rows stay sealed.")
+@click.option("--require-improvement", is_flag=True, help='Exit with code 5 unless the verdict is "improved".')
+@click.option(
+    "--dry-run", is_flag=True, help="Print the smallest detectable difference without opening the sealed rows."
+)
 @reported
 def verify(
     seed: int,
@@ -151,10 +165,10 @@ def verify(
     config: Path,
     choice: TaskChoice,
 ) -> None:
-    """Train the config before and after the last apply on the same seeds and compare them on the sealed rows.
+    """Compare the config before and after the last apply on the sealed test set.
 
-    Each look at the sealed rows is entered into a ledger beside the study; the result of a second one is exploratory.
-    What can be found is said before: decide on the number of seeds with --dry-run.
+    Both are trained on the same seeds. Each look at the test set is recorded in a ledger beside the study; every result
+    after the first is exploratory. Use --dry-run to choose the number of seeds beforehand.
     """
     from truetune.config.apply import before_values
     from truetune.config.source import read_config
@@ -165,21 +179,21 @@ def verify(
     if dry_run:
         start_tensorflow()
         click.echo(foresee_from_config(choice.make(directory / "cache"), directory, VerifyOptions(seeds, seed)))
-        click.echo("Nothing was trained, and the sealed rows stay sealed.")
+        click.echo("Nothing was trained; the sealed rows stay sealed.")
         return
     read_config(config)
-    before_values(config)  # what is missing is said before anything slow
+    before_values(config)  # fail before anything slow if something is missing
     task = choice.make(directory / "cache")
     start_tensorflow()
-    click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
-    options = VerifyOptions(seeds, seed, announce=click.echo, progress=_say_training)
+    click.echo(f"Training {2 * seeds} models, before and after the last apply to {config} ({task.load().kind}) …")
+    options = VerifyOptions(seeds, seed, announce=click.echo, progress=_print_training)
     found = verify_from_config(task, config, directory, options)
     click.echo(str(found))
     if require_improvement and found.verdict.outcome != "improved":
         raise SystemExit(NOT_IMPROVED)
 
 
-def _say_training(training: PairedTraining) -> None:
+def _print_training(training: PairedTraining) -> None:
     place = f"{training.done}/{training.total}"
     kept = "  (trained before the interruption)" if training.was_kept else ""
     click.echo(f"  {place:>5}  seed {training.seed:<10}  {training.side:<6}  {training.score:.4f}{kept}")
@@ -193,10 +207,10 @@ def _say_training(training: PairedTraining) -> None:
     show_envvar=True,
     help="Database URL.  [default: sqlite:///models/tuning/optuna.db]",
 )
-@click.option("--study-name", default=None, help="Show the trials of this study, with the reasons of failures.")
+@click.option("--study-name", default=None, help="Study whose trials are listed, with the reasons for failures.")
 @reported
 def status(storage: str | None, study_name: str | None) -> None:
-    """What studies there are, how far they are, and why trials failed."""
+    """List studies, their progress, and why trials failed."""
     from rich.console import Console
 
     from truetune.report.terminal.status import print_studies, print_study
@@ -212,7 +226,7 @@ def status(storage: str | None, study_name: str | None) -> None:
 @click.command()
 @reported
 def doctor() -> None:
-    """Check that this machine has what truetune needs."""
+    """Check that this machine meets truetune's requirements."""
     from truetune.inspection.doctor import diagnose
 
     findings = diagnose()

@@ -1,4 +1,4 @@
-"""Errors as a person should see them: what was received, what was expected, what to do; no traceback."""
+"""Errors without a traceback: what was received, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from truetune.errors import BuildError, TruetuneError
 
 
 def reported(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn truetune's errors into a message and an exit code, and Ctrl-C into what to type to go on."""
+    """Turn truetune's errors into a message and an exit code, and Ctrl-C into the command that continues."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -40,12 +40,12 @@ def reporting() -> Iterator[None]:
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as stop:
         why = f" by {stop}" if str(stop) else ""
-        click.echo(f"\nStopped{why}; nothing that finished is lost. To go on, type:\n  {typed()}", err=True)
+        click.echo(f"\nStopped{why}; finished work is kept. To continue, run:\n  {typed()}", err=True)
         raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
 
 
 def typed() -> str:
-    """The command as it was typed, without `--fresh` (which would begin anew)."""
+    """The command as it was typed, without `--fresh` (which would start over)."""
     program = Path(sys.argv[0])
     words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
     before = ["", *sys.argv[1:]]

@@ -31,7 +31,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
                 raise ValueError
             return sum(float(n) * unit for n, unit in zip(parts.groups(), (86400, 3600, 60, 1), strict=True) if n)
         except ValueError:
-            self.fail(f"{value!r} is no duration. Expected e.g. 2h, 90m, 1h30m or 45s.", param, ctx)
+            self.fail(f"{value!r} is not a duration. Expected e.g. 2h, 90m, 1h30m or 45s.", param, ctx)
 
 
 DURATION = Duration()
@@ -68,114 +68,139 @@ _SEARCH = (
         metavar="NAME",
         help=f"Algorithm: {'; '.join(_algorithms())}.  [default: the first of the method]",
     ),
-    click.option("--max-trials", type=int, default=30, show_default=True, help="Trials in the study in all."),
+    click.option("--max-trials", type=int, default=30, show_default=True, help="Total number of trials in the study."),
     click.option(
         "--workers",
         default=None,
         metavar="N|auto",
-        help="Trials at once; 0: in this process; auto: as cores, memory and GPUs allow.  [default: 1, or one a GPU]",
+        help="Number of trials at once; 0 trains in this process, auto fits cores, memory and GPUs.  "
+        "[default: 1, or one per GPU]",
     ),
     click.option(
-        "--gpus", default="", metavar="0,1,…", help="One worker on each of these GPUs.  [default: all see all]"
+        "--gpus",
+        default="",
+        metavar="0,1,…",
+        help="GPUs to use, one worker on each.  [default: every worker sees all GPUs]",
     ),
     click.option(
         "--workers-per-trial",
         type=int,
         default=1,
         show_default=True,
-        help="So many workers train the folds of one trial together; idle workers help in any case.",
+        help="Number of workers that train the folds of one trial together; idle workers help in any case.",
     ),
     click.option(
         "--worker-memory",
         default=None,
         metavar="SIZE",
-        help="A worker past it ends as out of memory, e.g. 3G.  [default: an equal share of the free memory]",
+        help="Memory limit per worker, e.g. 3G; a trial exceeding it fails as out of memory.  "
+        "[default: an equal share of the free memory]",
     ),
     click.option(
-        "--max-parameters", type=int, default=None, help="Larger models are not trained.  [default: any size]"
+        "--max-parameters",
+        type=int,
+        default=None,
+        help="Maximum model size in parameters; larger models are skipped.  [default: unlimited]",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Random seed."),
     click.option(
         "--pruner",
         default=PRUNERS[0],
         metavar="|".join(PRUNERS),
         show_default=True,
-        help=f"Early stopping of hopeless trials with {', '.join(a.name for a in ALGORITHMS if a.prunes)}.",
+        help=f"Early stopping of unpromising trials; only with {', '.join(a.name for a in ALGORITHMS if a.prunes)}.",
     ),
     click.option(
         "--protocol",
         default="holdout",
         show_default=True,
-        help="How a trial is evaluated: holdout, k-fold or leave-one-group-out; nested: a search in every outer fold.",
+        help="Evaluation of a trial: holdout, k-fold, leave-one-group-out, or nested (a search per outer fold).",
     ),
-    click.option("--folds", type=int, default=5, show_default=True, help="Folds of k-fold, and inner ones of nested."),
+    click.option(
+        "--folds",
+        type=int,
+        default=5,
+        show_default=True,
+        help="Number of folds for k-fold, and of inner folds for nested.",
+    ),
     click.option(
         "--outer",
         type=click.Choice(["k-fold", "leave-one-group-out"]),
         default="k-fold",
         show_default=True,
-        help="Outer folds of nested.",
+        help="Type of the outer folds for nested.",
     ),
-    click.option("--outer-folds", type=int, default=5, show_default=True, help="Of --outer k-fold."),
-    click.option("--reshuffle", is_flag=True, help="Under holdout, draw the split anew for every trial."),
+    click.option(
+        "--outer-folds",
+        type=int,
+        default=5,
+        show_default=True,
+        help="Number of outer folds for nested with --outer k-fold.",
+    ),
+    click.option("--reshuffle", is_flag=True, help="A new holdout split for every trial."),
     click.option(
         "--grid-points",
         type=int,
         default=None,
-        help="Points that grid search takes of each continuous range.  [default: such a range is refused]",
+        help="Points per continuous range in a grid search.  [default: continuous ranges are refused]",
     ),
     click.option(
         "--time-budget",
         type=DURATION,
         default=None,
-        help="For this run, e.g. 2h: no trial starts that would end later, and what runs then is interrupted. The "
-        "searches of nested share it.",
+        help="Time limit for this run, e.g. 2h; no trial starts that would end later, and running ones are "
+        "interrupted. The searches of a nested evaluation share it.  [default: unlimited]",
     ),
-    click.option("--trial-timeout", type=DURATION, default=None, help="A trial that takes longer, e.g. 20m, fails."),
+    click.option(
+        "--trial-timeout",
+        type=DURATION,
+        default=None,
+        help="Time limit per trial, e.g. 20m; a trial exceeding it fails.  [default: unlimited]",
+    ),
     click.option(
         "--stop-after-no-improvement",
         type=int,
         default=None,
         metavar="K",
-        help="End after K finished trials without a new best.",
+        help="Number of finished trials without a new best after which the search ends.  [default: unlimited]",
     ),
     click.option(
         "--max-retries",
         type=int,
         default=1,
         show_default=True,
-        help="How often a trial whose process died is trained again.",
+        help="Number of times a trial is trained again after its process died.",
     ),
     click.option(
         "--lease-seconds",
         type=float,
         default=60.0,
         show_default=True,
-        help="A process on another machine that is silent for so long has lost its trials.",
+        help="Seconds without a heartbeat before a remote process's trials are reassigned.",
     ),
     click.option(
         "--keep",
         type=click.Choice(["best", "all", "none"]),
         default="best",
         show_default=True,
-        help="Whose weights stay in <directory>/tuning/<study>/weights.",
+        help="Trials whose weights stay in <directory>/tuning/<study>/weights.",
     ),
     click.option(
         "--finalists",
         type=int,
         default=5,
         show_default=True,
-        help="After the search so many of the best trials (at most one for every four), and today's config, are "
-        "trained again; 0: none.",
+        help="Number of top trials to retrain after the search (0 disables). At most one per four trials; today's "
+        "config is always included.",
     ),
     click.option(
         "--fresh-runs",
         type=int,
         default=3,
         show_default=True,
-        help="Of each finalist, on fresh seeds and splits; as many more of the winner say how good it is.",
+        help="Retrainings per finalist; the winner gets as many again for an unbiased score.",
     ),
-    click.option("--study-name", default=None, help="Name of the study.  [default: from task and algorithm]"),
+    click.option("--study-name", default=None, help="Study name.  [default: from task and algorithm]"),
     click.option(
         "--storage",
         default=None,
@@ -188,21 +213,21 @@ _SEARCH = (
         type=click.Path(path_type=Path),
         default=Path("models"),
         show_default=True,
-        help="Where everything is written.",
+        help="Output folder.",
     ),
-    click.option("--fresh", is_flag=True, help="Archive an earlier study of this name and begin anew."),
+    click.option("--fresh", is_flag=True, help="Archive an existing study of this name and start over."),
     click.option(
         "--config",
         type=click.Path(path_type=Path),
         default=None,
-        help="The config whose values are trial 0.  [default: src/config.py when it is there]",
+        help="Config file whose values are trial 0.  [default: src/config.py if it exists]",
     ),
 )
 
 best_option = click.option(
-    "--best", type=click.Path(path_type=Path), default=BEST, show_default=True, help="The exported winner."
+    "--best", type=click.Path(path_type=Path), default=BEST, show_default=True, help="Exported winner."
 )
 config_option = click.option(
-    "--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="The config file."
+    "--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="Config file."
 )
-seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random.")
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")

@@ -32,7 +32,7 @@ METAVAR = "NAME|FILE.py:ATTRIBUTE"
 
 
 def task_options(command: Command) -> Command:
-    """What may be said of every task."""
+    """The options that every task has."""
     for option in reversed(_SHARED):
         command = option(command)
     return command
@@ -44,18 +44,21 @@ _SHARED = (
         "task_spec",
         default=None,
         metavar=METAVAR,
-        help="A task of truetune's, or a Task of your own.  [default: eeg-emotion]",
+        help="Built-in task, or your own Task as FILE.py:ATTRIBUTE.  [default: eeg-emotion]",
     ),
     click.option(
         "--groups",
         default=None,
         metavar="NAME",
-        help="Level or column whose rows stay on one side of every split, e.g. subject.  [default: as the data say]",
+        help="Level or column whose rows stay on one side of every split, e.g. subject.  [default: as declared "
+        "in the data]",
     ),
     click.option(
-        "--rows-are-independent", is_flag=True, help="No rows belong together, though a column looks as if some do."
+        "--rows-are-independent",
+        is_flag=True,
+        help="Treat the rows as independent even if a column suggests groups.",
     ),
-    click.option("--epochs", type=int, default=None, help="Most epochs of one trial.  [default: the task's]"),
+    click.option("--epochs", type=int, default=None, help="Maximum epochs per trial.  [default: the task's]"),
 )
 
 
@@ -94,13 +97,13 @@ class TaskCommand(click.Command):
                 formatter.write_text(_how_to_see_options(ctx))
         elif not definition.declared:
             with formatter.section(f"Options of the task {definition.name}"):
-                formatter.write_text("It has none.")
+                formatter.write_text("None.")
         else:
             of_task = [parameter for parameter in self.get_params(ctx) if _is_of_task(parameter)]
             _write_options(ctx, formatter, f"Options of the task {definition.name}", of_task)
 
     def earlier(self, words: dict[str, Any]) -> TaskChoice | None:
-        """What an earlier command was told, which holds where nothing else is said now; None where there is none.
+        """The task and options of an earlier command, used unless others are given now; None if there was none.
 
         Args:
             words: the values of this command's own options as they were typed, by name.
@@ -111,7 +114,7 @@ class TaskCommand(click.Command):
         return None
 
     def _find_task(self, ctx: click.Context, args: list[str]) -> None:
-        """Read from the words what the task is, and keep its definition in `ctx`; for --help only if --task says it."""
+        """Find the task among the words and keep its definition in `ctx`; for --help only if --task is given."""
         from truetune.tasks.choice import TaskChoice
 
         light = click.Context(
@@ -176,7 +179,7 @@ def _flags(parameter: click.Parameter) -> set[str]:
 
 
 def _taken_choice(ctx: click.Context) -> TaskChoice:
-    """The task's options and what may be said of every task, taken out of click's parameters."""
+    """The task's options and those of every task, taken out of click's parameters."""
     from truetune.tasks.choice import TaskChoice
 
     given = {}
@@ -211,8 +214,8 @@ def _how_to_see_options(ctx: click.Context) -> str:
 
     command = f"truetune {ctx.command.name} --task NAME --help"
     return (
-        f"Each task has its own options, such as the location of its data. `{command}` lists them; NAME is one of: "
-        f"{', '.join(TASKS)}; or FILE.py:ATTRIBUTE."
+        f"Each task has its own options, such as the location of its data. `{command}` lists them. NAME is "
+        f"{', '.join(TASKS)}, or FILE.py:ATTRIBUTE for a task of your own."
     )
 
 

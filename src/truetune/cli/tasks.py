@@ -10,7 +10,7 @@ from truetune.cli.errors import reported
 @click.command()
 @reported
 def tasks() -> None:
-    """List the tasks that come with truetune.
+    """List the built-in tasks.
 
     A task of your own is a Task in a Python file: --task FILE.py:ATTRIBUTE.
     """

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 MODELS = Path("models")
 
 
-def task_of(winner: BestHyperparameters, path: Path, said: str | None = None) -> TaskChoice:
-    """The task that `winner`, read from `path`, names, with its options; or the one that a person `said`.
+def task_of(winner: BestHyperparameters, path: Path, override: str | None = None) -> TaskChoice:
+    """The task and options named by `winner`, read from `path`, unless `override` names another task.
 
     A task of a user's own is a Python file, which is run when it is loaded. So the name of one is taken from a JSON
-    file only where the record of trials beside it says that the study was made with that very task.
+    file only if the record beside it shows that the study used that very task.
 
     Raises:
-        InputError: it names a task of somebody's that no search here was run on.
+        InputError: it names a user's task on which no search was run here.
     """
     from truetune.tasks.choice import TaskChoice
     from truetune.tasks.registry import TASKS
 
     choice = TaskChoice.from_source(winner.metadata.data.source)
-    if said is not None:
-        return choice if said == choice.task_spec else TaskChoice(said)
+    if override is not None:
+        return choice if override == choice.task_spec else TaskChoice(override)
     spec, name = choice.task_spec, winner.metadata.study_name
     if spec is None or spec in TASKS or any(spec == _recorded(url, name) for url in _records(path)):
         return choice
     raise InputError(
-        f"{path} says that its task is {spec}, but no study '{name}' beside it (or in $TRUETUNE_STORAGE) was made with "
-        f"it, so that file was not run. Expected what was exported here; if you trust it, pass --task {spec}."
+        f"{path} names the task {spec}, but no study '{name}' beside it (or in $TRUETUNE_STORAGE) used that task, so "
+        f"the file was not run. Expected a winner exported here; if you trust it, pass --task {spec}."
     )
 
 
@@ -53,7 +53,7 @@ def _records(path: Path) -> Iterator[str]:
 
 
 def _recorded(url: str, name: str) -> str | None:
-    """The task that a study was made with, as its record says."""
+    """The task of a study, from its record."""
     from truetune.storage.store import open_store, study_exists
 
     if not study_exists(url, name):

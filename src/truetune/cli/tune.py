@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 @click.command(cls=TaskCommand, context_settings=SETTINGS)
 @task_options
 @search_options
-@click.option("--dry-run", is_flag=True, help="Show the plan and train nothing: the same as `truetune plan`.")
+@click.option("--dry-run", is_flag=True, help="Print the plan without training, like `truetune plan`.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     default=None,
-    help="Where the winner is written.  [default: <directory>/best_hyperparameters.json]",
+    help="File for the winner.  [default: <directory>/best_hyperparameters.json]",
 )
 @reported
 def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) -> None:
     """Search for the best hyperparameters and export them.
 
-    Running the same command again goes on where it was interrupted; a larger --max-trials extends the search.
+    Interrupt a search at any time; rerun the same command to continue. A larger --max-trials extends it.
     """
     from rich.console import Console
 
@@ -55,7 +55,10 @@ def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) 
 @search_options
 @reported
 def plan(choice: TaskChoice, **chosen: Any) -> None:
-    """Show the space, its size, the schedule and the time a search would take; train two timed epochs at most."""
+    """Print the search space, its size, the schedule and the estimated time.
+
+    Trains the default model for two epochs and nothing else.
+    """
     from rich.console import Console
 
     options = _options(chosen)
@@ -71,7 +74,7 @@ def _options(chosen: dict[str, Any]) -> SearchOptions:
 
 
 def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
-    """Today's `src/config.py`, for a task that says how it maps to it."""
+    """Today's `src/config.py`, for a task that declares its mapping."""
     if options.config is None and task.mapping is not None and CONFIG.exists():
         return replace(options, config=CONFIG)
     return options
@@ -82,17 +85,17 @@ def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str
     from truetune.report.terminal.summary import print_summary
 
     with _screen(console, task) as observer:
-        _say_what(observer, task)
+        _note_task(observer, task)
         result = run_search(task, options, observer, source)
     written = result.export(output)
     print_summary(console, result, written, "truetune apply")
 
 
-def _say_what(observer: Observer, task: Task) -> None:
+def _note_task(observer: Observer, task: Task) -> None:
     data = task.load()
-    made_up = " These data are made up: their scores mean nothing." if data.is_dummy else ""
+    synthetic = " The data are synthetic, so the scores have no meaning." if data.is_dummy else ""
     who = "" if data.groups is None else f" of {len(set(data.groups.tolist()))} {data.group_name}s"
-    observer.note(f"Task {task.name}: {data.kind}, {len(data)} rows{who}.{made_up}")
+    observer.note(f"Task {task.name}: {data.kind}, {len(data)} rows{who}.{synthetic}")
 
 
 def _screen(console: Console, task: Task) -> AbstractContextManager[Any]:

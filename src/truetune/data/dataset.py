@@ -41,7 +41,7 @@ class Dataset:
         is_dummy: whether the data are synthetic.
         levels: ids of each level of `groups`, coarsest first, as `levels.compose` returns them; empty if `groups` was
             not a mapping.
-        rows_are_independent: declares that no rows belong together although a column looks as if some do.
+        rows_are_independent: the rows are independent even if a column suggests groups.
         sample_weight: shape (n_samples,), finite and at least 0: how much each row counts in the loss and in Keras'
             `weighted_metrics`, in training and validation; `metrics`, splits and preprocessing count rows alike. Or a
             mapping of output name to such columns, one for every output of a mapping `y`.

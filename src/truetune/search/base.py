@@ -57,7 +57,7 @@ class SearchProblem:
 class Searcher(abc.ABC):
     """One search algorithm. Single-threaded; owned by the study loop; never touches the record.
 
-    Everything a searcher proposes is a function of (seed, trial number, the trials told so far), so that a search
+    Everything a searcher proposes is a function of (seed, trial number, the results so far), so that a search
     that was interrupted and `restore`d goes on exactly as the uninterrupted one.
 
     The loop's life of a trial::
@@ -96,7 +96,7 @@ class Searcher(abc.ABC):
 
     @abc.abstractmethod
     def report(self, number: int, epoch: int, value: float) -> Decision:
-        """Learn the objective after `epoch` (1 is the first), and say what is to become of the trial.
+        """Learn the objective after `epoch` (1 is the first), and decide how the trial continues.
 
         Reports that are known already come again when a trial goes on from its checkpoint; the answer to those is
         not looked at. `PAUSE` is `GO_ON` where nothing would be left to go on with (the last epoch, or patience has
@@ -121,16 +121,17 @@ class Searcher(abc.ABC):
         """Take over the finished trials of an earlier run, in the order of their numbers. Called before any `ask`.
 
         A trial that was RUNNING when that run died is passed too (state RUNNING): it will be trained again with the
-        values it has, and told when it ends, without another `ask`. So is one that was PAUSED; it waits for `Resume`.
+        values it has, and its end is passed to `tell`, without another `ask`. So is one that was PAUSED; it waits for
+        `Resume`.
         """
 
     shares_study: ClassVar[bool] = False
-    """Whether several processes may search one study, each with its own searcher that is told of the others' trials."""
+    """Whether several processes may search one study, each with its own searcher that learns of the others' trials."""
 
     def observe(self, trial: Trial) -> None:
         """Take note of another process's trial that runs now (with its values), or has ended. `shares_study` only."""
         raise NotImplementedError(f"{type(self).__name__} does not share a study")
 
     def plan(self) -> list[str]:
-        """Lines that say, before the search starts, what it will do."""
+        """Lines that describe the search before it starts."""
         return []

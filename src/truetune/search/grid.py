@@ -4,7 +4,7 @@ Point t has one digit for each hyperparameter. With sizes n_0 ≥ n_1 ≥ … an
 
     (t div P_j + f_j(t mod P_j)) mod n_j,
 
-which is a bijection whatever f_j is, because the digits before j already tell `t mod P_j`. Here f_j runs through
+which is a bijection whatever f_j is, because the digits before j already determine `t mod P_j`. Here f_j runs through
 a shuffled copy of the whole range again and again. So the first n_j points show all n_j values of hyperparameter j,
 differently combined with the others in every round, and the order depends on nothing but the space.
 """
@@ -65,8 +65,8 @@ def _grid(hyperparameter: Hyperparameter, points: int | None) -> tuple[Value, ..
     if grid is None:
         raise SpaceError(
             f"Hyperparameter '{hyperparameter.name}' has the continuous range {hyperparameter.describe()}. Grid search "
-            "expects Choice, Boolean or a stepped range: give it a `step=`, take some points of every such range with "
-            "--grid-points 3, or use --tuning-algorithm random."
+            "expects Choice, Boolean or a stepped range: add a `step=`, sample every such range with --grid-points 3, "
+            "or use --tuning-algorithm random."
         )
     return grid
 

@@ -48,17 +48,17 @@ def opened(request: SearchRequest) -> Iterator[Session]:
 
 
 def run_session(request: SearchRequest) -> Result:
-    """Search until the budget is used, train the finalists again, and read what the study holds.
+    """Search until the budget is used, re-train the finalists, and read the result.
 
     Raises:
-        InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
+        InputError: bad options, bad data, a wrong space, an objective that is not logged, a study with other settings.
         BuildError: the builder raised with its default values.
         RepeatedFailure: several trials in a row failed for the same reason.
     """
     with opened(request) as session:
         if session.is_complete():
-            n_trials = request.options.max_trials
-            request.observer.note(f"Study '{session.place.name}' has its {n_trials} trials; nothing is left to do.")
+            done = f"Study '{session.place.name}' already has {request.options.max_trials} trials; nothing to do."
+            request.observer.note(f"{done} Raise --max-trials to extend it.")
         else:
             session.search()
         return session.result()

@@ -75,7 +75,7 @@ class Session:
         self.store.close()
 
     def forget_if_nothing_was_trained(self) -> None:
-        """A study that was refused as it began must not stand in the way of the corrected command."""
+        """A study that was refused at its start must not block the corrected command."""
         if not self.is_new or set(self.store.owners()) - {self.store.owner.token}:
             return
         if not any(trial.state.is_finished or trial.reports for trial in self.store.trials()):
@@ -83,21 +83,21 @@ class Session:
             self.place.seal.unlink(missing_ok=True)
 
     def check_study(self) -> None:
-        """Refuse a study that was made from something else (its space is checked once it is traced)."""
+        """Refuse a study with other settings (its space is checked once it is traced)."""
         if self.store.meta:
             check_unchanged(self.place.name, self.store.meta, made_from(self.data))
 
     # Searching
 
     def is_complete(self) -> bool:
-        """Whether nothing is left to train: no trial, no fresh run."""
+        """Whether nothing is left to train: no trial, no re-training of a finalist."""
         trials = self.store.trials()
         if len(trials) < self.request.options.max_trials or not all(t.state.is_finished for t in trials):
             return False
         return not missing_runs(trials, self.request.task.objective, self._training(), self.store.fresh_runs())
 
     def prepare_data(self) -> None:
-        """Seal the test part, split and check the rest, and put it where workers find it."""
+        """Seal the test part, split and check the rest, and save it for the workers."""
         lines = list(self.data.check())
         self.place.clear_scratch(self.store.owners())
         self.data.save(self.shared)
@@ -105,7 +105,7 @@ class Session:
             self.request.observer.note(line)
 
     def search(self) -> None:
-        """Run trials until the budget is used, then train the finalists again."""
+        """Run trials until the budget is used, then re-train the finalists."""
         self.prepare_data()
         if self.request.options.worker_count == 0:
             self._search_in_process()
@@ -156,7 +156,7 @@ class Session:
         searcher = self.searcher(traced, [trial for trial in trials if trial.is_built])
         for line in searcher.plan():
             observer.note(line)
-        self._say_what_is_resumed(trials)
+        self._note_resumed(trials)
         context = self._context(traced)
         settings = self._settings(context.space)
         observer.folds_planned(settings.evaluation.n_folds, settings.evaluation.epochs)
@@ -170,7 +170,7 @@ class Session:
         return restored_searcher(self.request, problem, self.place.keras_tuner, trials)
 
     def _finals(self, budget: Budget) -> Finals:
-        """The fresh runs of the finalists; none before the search has its trials."""
+        """The re-trainings of the finalists; none before the search is complete."""
         from truetune.study.reevaluation import Finals
 
         trials = self.store.trials()
@@ -196,7 +196,7 @@ class Session:
         options, epochs = self.request.options, most_epochs(self.request.task.epochs, known)
         return Evaluation(len(self.data.folds), epochs, options.reshuffle, options.seed)
 
-    def _say_what_is_resumed(self, trials: list[Trial]) -> None:
+    def _note_resumed(self, trials: list[Trial]) -> None:
         if not trials:
             return
         owners = self.store.owners()
@@ -204,11 +204,11 @@ class Session:
         running = [t for t in trials if t.state is TrialState.RUNNING]
         finished = sum(t.state.is_finished for t in trials)
         n_trials = self.request.options.max_trials
-        line = f"Resuming study '{self.place.name}': {finished} of {n_trials} trials are finished"
+        line = f"Resuming study '{self.place.name}': {finished} of {n_trials} trials finished"
         again = [str(t.number) for t in running if t.owner not in alive]
         elsewhere = [f"{t.number} on {owners[t.owner][0].host}" for t in running if t.owner in alive]
-        line += f"; interrupted and trained again: {', '.join(again)}" if again else ""
-        line += f"; trained by other processes: {', '.join(elsewhere)}" if elsewhere else ""
+        line += f"; interrupted trials to train again: {', '.join(again)}" if again else ""
+        line += f"; running in other processes: {', '.join(elsewhere)}" if elsewhere else ""
         self.request.observer.note(f"{line}.")
 
     def _ended(self, budget: Budget) -> None:
@@ -221,7 +221,7 @@ class Session:
     # The result
 
     def result(self) -> Result:
-        """What the study holds now."""
+        """The current content of the study."""
         meta, task = self.store.meta, self.request.task
         result = Result(
             self.place.name,
@@ -239,6 +239,6 @@ class Session:
         return replace(result, best_weights=self._best_weights(result))
 
     def _best_weights(self, result: Result) -> Path | None:
-        """None where they were not kept, or another machine has them."""
+        """None if they were not kept, or are on another machine."""
         path = None if result.best is None else weights_path(self.place.weights, result.best.number)
         return path if path is not None and path.exists() else None

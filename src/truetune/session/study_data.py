@@ -71,7 +71,7 @@ class StudyData:
         if task.preprocessing is not None:
             check_holds_no_sealed_row(task.preprocessing, self.development, sealed.test)
         seal = sealed.seal
-        yield f"{describe(self.folds)}, {len(seal.test_rows)} are sealed for the final test (by {seal.by})."
+        yield f"{describe(self.folds)}; {len(seal.test_rows)} rows are sealed for the final test (by {seal.by})."
         yield from notes(self.development, self.folds)
         copies = copies_of_sealed(self.all.dataset, seal.development_rows, seal.test_rows)
         again = [same_again(self.folds, folds) for folds in fresh[:1]]

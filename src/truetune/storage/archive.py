@@ -1,4 +1,4 @@
-"""Beginning anew: an earlier study is kept under another name, with the studies of its outer folds and its files."""
+"""Starting over: an earlier study is kept under another name, with the studies of its outer folds and its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from truetune.storage.leases import Leases
 from truetune.storage.paths import StudyPlace
 from truetune.storage.store import open_store, study_names
 
-BEGIN_ANEW = "Stop it before you begin anew with --fresh, or use another --study-name."
+BEGIN_ANEW = "Stop it before you start over with --fresh, or use another --study-name."
 
 _OUTER = re.compile(r".+_outer_(?P<number>\d+)")
 
@@ -33,7 +33,7 @@ def begin_anew(place: StudyPlace, note: Callable[[str], None], lease_seconds: fl
         for store in stores:
             require_alone(store, Leases(store.owner, lease_seconds), BEGIN_ANEW)
         for store in stores:
-            note(f"The earlier study is kept as '{store.archive()}'.")
+            note(f"Archived the earlier study as '{store.archive()}'.")
     kept = place.archive()
     if kept is not None:
         note(f"Its files are in {kept}.")

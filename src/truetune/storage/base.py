@@ -67,7 +67,7 @@ class Trials(abc.ABC):
 
     @abc.abstractmethod
     def retry(self, number: int, attempt: int) -> None:
-        """Record that our trial is started anew."""
+        """Record that our trial is restarted."""
 
     @abc.abstractmethod
     def leave_to_others(self, number: int) -> None:
@@ -111,11 +111,11 @@ class Reevaluations(abc.ABC):
 
     @abc.abstractmethod
     def claim_fresh(self, planned: PlannedRun, alive: Collection[str]) -> bool:
-        """Make a fresh run ours to train; False when another owner has it who is `alive` (by token)."""
+        """Make a re-training ours; False if another owner has it who is `alive` (by token)."""
 
     @abc.abstractmethod
     def add_fresh(self, run: FreshRun) -> None:
-        """Keep a fresh run of a finalist; one of the same trial, stage and repeat takes its place."""
+        """Keep a re-training of a finalist; one of the same trial, stage and repeat takes its place."""
 
     @abc.abstractmethod
     def fresh_runs(self) -> list[FreshRun]:

@@ -84,13 +84,13 @@ def _relax_synchronous(connection: Any, record: object) -> None:
 def _damaged(url: str, why: str) -> str:
     return (
         f"The study database {without_password(url)} is damaged ({why}). Expected an SQLite file written by Optuna. "
-        "Restore it from a backup, or move it away and start anew."
+        "Restore it from a backup, or move it away and start over."
     )
 
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Database errors as errors that say what to do; none of them holds the password."""
+    """Database errors as errors with a remedy, without the password."""
     try:
         yield
     except sqlalchemy.exc.ArgumentError:
@@ -134,7 +134,7 @@ def _explained(url: str, error: Exception) -> StudyError | StorageError:
     if "is locked" in text:
         return StorageUnavailable(f"{shown} is locked by another process ({text}). Nothing was lost.")
     if not url.startswith("sqlite") and _is_outage(error):
-        return StorageUnavailable(f"The database {shown} does not answer ({text}). Check that it runs.")
+        return StorageUnavailable(f"The database {shown} does not respond ({text}). Check that the server is running.")
     return StudyError(f"{shown} cannot be used ({text}). Check that it is an Optuna database of this version.")
 
 
@@ -151,7 +151,7 @@ class Patience:
     """Waits while the record cannot be written, and tries again: a server that restarts, a disk that is full.
 
     Args:
-        note: told when waiting begins, and when it ends.
+        note: called when waiting begins and when it ends.
         limit_seconds: after so long the error is raised.
         is_waiting: whether an action is tried again now; its first try may have been done all the same.
     """
@@ -168,7 +168,7 @@ class Patience:
             return self._again(action, error)
 
     def _again(self, action: Callable[[], Result], error: StorageUnavailable) -> Result:
-        self.note(f"{error} The search waits and goes on by itself; Ctrl-C stops it.")
+        self.note(f"{error} The search is waiting and will continue on its own; press Ctrl-C to stop it.")
         self.is_waiting = True
         try:
             return self._wait(action, error)
@@ -185,6 +185,8 @@ class Patience:
             except StorageUnavailable as latest:
                 error = latest
             else:
-                self.note(f"The record can be written again, after {time.monotonic() - began:.0f} s.")
+                self.note(
+                    f"The database is available again after {time.monotonic() - began:.0f} s; the search continues."
+                )
                 return result
         raise error

@@ -17,7 +17,7 @@ def require_alone(store: Store, leases: Leases, advice: str) -> None:
     A process of this machine is looked up. One of another machine is watched until its lease has run out.
 
     Raises:
-        StudyError: one of them lives; `advice` says what to do.
+        StudyError: one of them is alive; `advice` is the remedy.
     """
     first = store.owners()
     while True:

@@ -37,7 +37,7 @@ def _beat(store: Store, seconds: float, stop: threading.Event) -> None:
         try:
             store.beat(count)
         except StorageError:
-            continue  # the loop meets the same trouble and says so; the next beat tries again
+            continue  # the loop meets the same error and reports it; the next beat tries again
 
 
 def _leave(store: Store) -> None:

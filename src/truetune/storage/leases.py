@@ -22,7 +22,7 @@ class Owner:
         token: unique, and short enough for a folder's name.
         machine: host, boot and process namespace, so that equal process numbers mean the same process.
         pid: its process number there.
-        started: what tells it from a later process of the same number.
+        started: distinguishes it from a later process with the same number.
     """
 
     token: str
@@ -37,7 +37,7 @@ class Owner:
         return cls(f"{pid}-{secrets.token_hex(4)}", _machine(), pid, start_mark(pid))
 
     def runs_here(self) -> bool | None:
-        """Whether the process lives; None when it is not for this machine to say."""
+        """Whether the process is alive; None if it runs on another machine."""
         if self.machine != _machine():
             return None
         return start_mark(self.pid) == self.started
@@ -51,7 +51,7 @@ class Owner:
 
 
 def start_mark(pid: int) -> str:
-    """What tells a process from a later one of the same number; "" where there is no such process.
+    """Distinguishes a process from a later one with the same number; "" if it does not exist.
 
     On Linux the clock ticks between boot and its start, since psutil's time of creation moves with the system clock.
     """

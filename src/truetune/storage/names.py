@@ -26,7 +26,7 @@ def checked_study_name(name: str) -> str:
         shown = repr(name if len(name) < 2 * LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
         raise InputError(
             f"The study name is {shown}. Expected up to {LONGEST_NAME} letters, digits, '_', '-' and '.' (it becomes a "
-            "folder name): no dot at either end, no '-' at the start, no name that Windows reserves."
+            "folder name), without a dot at either end, a '-' at the start, or a name reserved by Windows."
         )
     return name
 

@@ -19,8 +19,7 @@ from truetune.storage.names import ending_in
 from truetune.system.files import storage_error
 
 WAY_OUT = (
-    "Use what the study was made with, or start anew with --fresh (the earlier study is archived), or choose another "
-    "--study-name."
+    "Use the study's original settings, or start over with --fresh (which archives it), or choose another --study-name."
 )
 
 SETUP_SECONDS = 60.0
@@ -93,7 +92,7 @@ class StudyPlace:
         """Keep a second process out; the system drops the lock when this one dies.
 
         Raises:
-            StudyError: another process has it; `advice` says what to do.
+            StudyError: another process has it; `advice` is the remedy.
         """
         with self._lock("supervisor.lock", 0.0, advice):
             yield
@@ -101,7 +100,7 @@ class StudyPlace:
     @contextmanager
     def set_up_alone(self) -> Iterator[None]:
         """Let processes that share the study open it one after the other."""
-        with self._lock("setup.lock", SETUP_SECONDS, "It is opening it for an unusually long time; stop it."):
+        with self._lock("setup.lock", SETUP_SECONDS, "It has been opening the study for unusually long; stop it."):
             yield
 
     @contextmanager
@@ -138,7 +137,7 @@ class StudyPlace:
 
 
 def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to go on with a study that was made from something else.
+    """Refuse to continue a study that was made with different settings.
 
     Raises:
         StudyError: with every difference, and the ways out.
@@ -163,7 +162,7 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         changed = Space.from_config(before["space"]).differences(Space.from_config(now["space"]))
         lines += [f"search space: {line}" for line in changed]
     if lines:
-        raise StudyError("\n".join([f"Study '{name}' was made with something else:", *_indent(lines), WAY_OUT]))
+        raise StudyError("\n".join([f"Study '{name}' was made with different settings:", *_indent(lines), WAY_OUT]))
 
 
 def _changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How much a search may do: trials, time, patience with a best that does not move."""
+"""Limits of a search: trials, time, and trials without a new best."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from truetune.task import Objective
 from truetune.trial import Trial, TrialState
 
 RECENT = 20
-"""Trials whose time says how long the next one takes."""
+"""Number of trials from whose times the next one's is estimated."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Limits:
 
 
 class Budget:
-    """Says whether a further trial may start, from the trials that ended.
+    """Decides whether another trial may start, from the trials that ended.
 
     Args:
         limits: what to keep.
@@ -62,7 +62,7 @@ class Budget:
             self._since_best += 1
 
     def why_not(self) -> str:
-        """Why no further trial may start, for a person; "" when one may."""
+        """Why no further trial may start, in a sentence; "" if one may."""
         patience = self.limits.no_improvement
         if patience is not None and self._best is not None and self._since_best >= patience:
             return (
@@ -71,7 +71,7 @@ class Budget:
         return self.why_no_time()
 
     def why_no_time(self) -> str:
-        """Why no further training may start, as far as time goes; "" when one may."""
+        """Why there is no time for a further training, in a sentence; "" if there is."""
         if self.limits.time_budget is None:
             return ""
         left = self.limits.time_budget - (time.monotonic() - self._began)
@@ -79,8 +79,8 @@ class Budget:
         if left >= expected and left > 0:
             return ""
         return (
-            f"A further trial takes about {duration(expected)}, and {duration(max(left, 0))} of the time budget of "
-            f"{duration(self.limits.time_budget)} are left."
+            f"Another trial takes about {duration(expected)}, but only {duration(max(left, 0))} of the time budget of "
+            f"{duration(self.limits.time_budget)} is left."
         )
 
     def _expected_seconds(self) -> float:

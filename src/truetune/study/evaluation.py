@@ -60,12 +60,12 @@ def reshuffle_seed(seed: int, number: int) -> int:
 
 
 def fresh_seed(seed: int, planned: PlannedRun, of: str) -> int:
-    """Of the "training" or the "split" of a fresh run; the same for all trials, so that they can be paired."""
+    """Of the "training" or the "split" of a re-training; the same for all trials, so that they can be paired."""
     return derive_seed(seed, "fresh", planned.stage, planned.repeat, of)
 
 
 def fresh_split_seeds(options: SearchOptions) -> list[int]:
-    """Of all splits that the fresh runs of finalists may have."""
+    """Of all splits that the re-trainings of finalists may have."""
     runs = [PlannedRun(0, repeat, stage) for stage in STAGES for repeat in range(options.fresh_runs)]
     return [fresh_seed(options.seed, run, "split") for run in runs if options.finalists]
 

@@ -1,4 +1,4 @@
-"""What the study loop tells whoever watches: a live screen, plain lines, a test."""
+"""The events of the study loop, for a live screen, plain lines, or a test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from truetune.trial import FreshRun, Trial
 
 
 class Observer:
-    """Hears what happens; every method does nothing until it is overridden."""
+    """Receives the events; every method does nothing until it is overridden."""
 
     def note(self, line: str) -> None:
         """A line a person should read: what is resumed, what is planned, what went wrong."""
@@ -33,10 +33,10 @@ class Observer:
         """`worker` does not train it any more; it will be trained again, here or elsewhere."""
 
     def trial_paused(self, trial: Trial, worker: int) -> None:
-        """It may go on later, in any worker; `trial_started` says so."""
+        """It may resume later in any worker, with another `trial_started`."""
 
     def finals_started(self, n_runs: int) -> None:
-        """`n_runs` fresh runs of finalists are to be trained now; said once for each stage."""
+        """`n_runs` re-trainings of finalists start now; called once per stage."""
 
     def fresh_run_ended(self, run: FreshRun, done: int, total: int) -> None:
         """`done` of the `total` runs of this stage have ended."""

@@ -21,7 +21,7 @@ class Assignment(Generic[R]):
     Attributes:
         running: what is trained.
         request: what its worker was sent.
-        n_folds: 0 until it has begun one, which says that its folds can be trained apart.
+        n_folds: 0 until it has begun one, which shows that its folds can be trained separately.
         begun: folds that its own worker has begun.
         ahead: folds that helpers train now.
         closed: folds that helpers have left, to their end or not.

@@ -1,4 +1,4 @@
-"""What the worker processes are given to train: the trials of a search, or the fresh runs of its finalists."""
+"""What the worker processes train: the trials of a search, or the re-trainings of its finalists."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Jobs(Protocol[R]):
         """Answers the worker."""
 
     def known(self, running: R, hyperparameter: Hyperparameter) -> Value:
-        """What the builder of `running` was told. Raises Declined where it did not ask."""
+        """The value given to the builder of `running`. Raises Declined for one it did not request."""
 
     def fold_file(self, running: R, fold: int) -> Path:
         """Where a fold is left that another worker trains ahead."""

@@ -1,4 +1,4 @@
-"""Keeps the workers busy: with trials or fresh runs, and with folds of these where nothing else is to start."""
+"""Keeps the workers busy: with trials or re-trainings, and with folds of these if nothing else is to start."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def run_in_workers(jobs: Jobs[R], workers: Workers, workers_per_trial: int = 1) 
             is left to start.
 
     Raises:
-        SpaceError, ObjectiveError, BuildError: what no further training can mend.
+        SpaceError, ObjectiveError, BuildError: what no further training can fix.
         RepeatedFailure: several trials in a row failed for the same reason.
         SearchStopped: a worker cannot even start.
     """
     loop = _Loop(jobs, workers, workers_per_trial)
     while loop.dispatch():
         for worker in workers.wait(WAIT_SECONDS):
-            loop.hear(worker)
+            loop.handle(worker)
     jobs.close(loop.running())
 
 
@@ -108,7 +108,7 @@ class _Loop(Generic[R]):
                 reason = f"it took longer than --trial-timeout allows ({limit:g} s)"
                 self._jobs.ended(training.running, failure(training.running, reason, TIMEOUT))
 
-    def hear(self, worker: Worker) -> None:
+    def handle(self, worker: Worker) -> None:
         """Handle one message of `worker`, or its death."""
         try:
             message = worker.receive()
@@ -133,7 +133,7 @@ class _Loop(Generic[R]):
         help_ = self._helping.get(worker.index)
         if help_ is None:
             return True
-        self._jobs.host(help_.training.running).note(f"A fold was not trained ahead: {message.error}")
+        self._jobs.host(help_.training.running).note(f"A fold could not be trained in advance: {message.error}")
         return False
 
     def _host(self, worker: Worker) -> messages.Host:
@@ -190,9 +190,7 @@ class _Loop(Generic[R]):
         training, help_ = self._trainings.pop(worker.index, None), self._helping.pop(worker.index, None)
         self._failed_starts += not worker.ready
         if self._failed_starts >= STARTS:
-            raise SearchStopped(
-                f"A worker cannot start: {death.reason}. Its output is in the study's folder, worker-*.log."
-            )
+            raise SearchStopped(f"A worker cannot start: {death.reason}. See worker-*.log in the study's folder.")
         worker.restart()
         if help_ is not None:
             self._end_help(help_)
@@ -202,7 +200,7 @@ class _Loop(Generic[R]):
 
 
 class _HelperHost(messages.Host, Generic[R]):
-    """Answers a worker that trains a fold ahead: with what the training's own worker was told."""
+    """Answers a worker that trains a fold ahead: with the values given to the training's own worker."""
 
     def __init__(self, jobs: Jobs[R], help_: Help[R]) -> None:
         self._jobs, self._help = jobs, help_
@@ -214,7 +212,7 @@ class _HelperHost(messages.Host, Generic[R]):
         return True
 
     def resumed(self, reports: Mapping[int, float]) -> None:
-        """Its trial hears of the epochs when it comes to them."""
+        """Its trial reports the epochs when it reaches them."""
 
     def epoch(self, epoch: int, value: float) -> Decision:
         return Decision.STOP if self._help.is_called_off else Decision.GO_ON

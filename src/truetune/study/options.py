@@ -42,39 +42,40 @@ class SearchOptions:
         method: "keras-tuner" or "optuna"; None: the method of `algorithm`, or "optuna". Never None once the options are
             made.
         algorithm: name of one of `search.registry.ALGORITHMS`; None: the method's default.
-        max_trials: trials in the study in all, those of earlier runs included.
-        workers: processes that train at once; 0 trains in this process; "auto": as many as there are cores, memory and
-            GPUs for. None is one, or one for each of `gpus`. A number once the options are made.
-        gpus: numbers or UUIDs of GPUs, each for one worker, e.g. ("0", "1"); empty leaves all GPUs to all workers.
-        workers_per_trial: so many workers train the folds of one trial together, and fewer trials are trained at once.
-            Where no trial is left to start, idle workers help in any case; the record is the same.
-        worker_memory: what one worker may have, in bytes or as "3G"; None shares out what is free.
-        max_parameters: models with more are not trained.
-        keep: one of `KEEPS`: whose weights stay in `<directory>/tuning/<study>/weights`.
-        seed: of everything.
-        study_name: None makes one from the task's and the algorithm's name.
-        storage: database URL, left out of what is shown; None is `<directory>/tuning/optuna.db`.
-        directory: where everything is written.
-        fresh: archive an earlier study of that name and begin anew.
-        pruner: one of `PRUNERS`; under Optuna only.
-        protocol: how a trial is evaluated: one of `data.protocols.PROTOCOLS`, or a splitter of scikit-learn's such as
-            `GroupKFold(5)`; "nested" is a whole search with k-fold inside every outer fold, and one on all rows.
-        folds: of protocol "k-fold", and of the inner one of "nested".
-        outer: the outer protocol of "nested": "k-fold" or "leave-one-group-out".
-        outer_folds: of the outer "k-fold".
-        reshuffle: every trial gets a split of its own; under protocol "holdout".
-        grid_points: points to take of a continuous range under grid search; None refuses such a range.
-        config: the config.py whose values are trial 0; None takes the builder's defaults.
+        max_trials: total number of trials in the study, those of earlier runs included.
+        workers: number of processes that train at once; 0 trains in this process; "auto" fits cores, memory and GPUs.
+            None: one, or one per entry of `gpus`. A number once the options are made.
+        gpus: numbers or UUIDs of GPUs, one worker on each, e.g. ("0", "1"); empty: every worker sees all GPUs.
+        workers_per_trial: number of workers that train the folds of one trial together, so that fewer trials run at
+            once. Idle workers help in any case; the record is the same.
+        worker_memory: memory limit per worker, in bytes or as "3G"; None: an equal share of the free memory.
+        max_parameters: maximum model size in parameters; larger models are skipped.
+        keep: one of `KEEPS`: trials whose weights stay in `<directory>/tuning/<study>/weights`.
+        seed: random seed.
+        study_name: None: from the names of task and algorithm.
+        storage: database URL, hidden in `repr`; None: `<directory>/tuning/optuna.db`.
+        directory: output folder.
+        fresh: archive an existing study of this name and start over.
+        pruner: one of `PRUNERS`, for Optuna.
+        protocol: evaluation of a trial: one of `data.splitting.protocols.PROTOCOLS`, or a scikit-learn splitter such as
+            `GroupKFold(5)`; "nested" runs a search with k-fold inside every outer fold, and one on all rows.
+        folds: number of folds for "k-fold", and of inner folds for "nested".
+        outer: outer protocol for "nested": "k-fold" or "leave-one-group-out".
+        outer_folds: number of outer folds for "nested" with outer "k-fold".
+        reshuffle: a new split for every trial, with protocol "holdout".
+        grid_points: points per continuous range in a grid search; None: continuous ranges are refused.
+        config: config file whose values are trial 0; None: the builder's defaults.
         searcher: makes a searcher of your own, used instead of `method`'s and recorded under its `name`.
-        time_budget: seconds; no trial is started that would probably end later, and one that runs then is interrupted.
-            The searches of "nested" share it.
-        stop_after_no_improvement: finished trials without a new best after which the search ends.
-        trial_timeout: seconds after which a trial is ended as failed.
-        max_retries: how often a trial whose process died is trained again.
-        lease_seconds: a process of another machine that gives no sign of life for so long has lost its trials.
-        finalists: after the search so many of the best trials (at most one in four), and today's config, are trained
-            again; 0 trains none.
-        fresh_runs: how often, on fresh seeds and splits: to choose the winner, and once more to say how good it is.
+        time_budget: time limit for this run, in seconds; no trial starts that would probably end later, and running
+            ones are interrupted. The searches of "nested" share it.
+        stop_after_no_improvement: number of finished trials without a new best after which the search ends.
+        trial_timeout: time limit per trial, in seconds; a trial exceeding it fails.
+        max_retries: number of times a trial is trained again after its process died.
+        lease_seconds: seconds without a heartbeat before a remote process's trials are reassigned.
+        finalists: number of top trials to re-train after the search (0 disables), at most one per four trials; today's
+            config is always included.
+        fresh_runs: re-trainings per finalist with new seeds and splits, to choose the winner; the winner gets as many
+            again to measure it.
     """
 
     method: str | None = None
@@ -126,7 +127,7 @@ class SearchOptions:
         if self.max_parameters is not None and self.max_parameters < 1:
             raise InputError(f"max_parameters={self.max_parameters} was given. Expected at least 1.")
         if self.grid_points is not None and self.grid_points < 2:
-            raise InputError(f"grid_points={self.grid_points} was given. Expected at least 2: the ends of a range.")
+            raise InputError(f"grid_points={self.grid_points} was given. Expected at least 2, for the ends of a range.")
         for name in ("time_budget", "trial_timeout", "lease_seconds"):
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
@@ -140,7 +141,7 @@ class SearchOptions:
         if self.finalists < 0:
             raise InputError(f"finalists={self.finalists} was given. Expected 0 or more.")
         if self.fresh_runs < 1:
-            raise InputError(f"fresh_runs={self.fresh_runs} was given. Expected at least 1 (better 3).")
+            raise InputError(f"fresh_runs={self.fresh_runs} was given. Expected at least 1; 3 or more are better.")
         if self.seed < 0:
             raise InputError(f"seed={self.seed} was given. Expected 0 or more.")
         if self.study_name is not None:

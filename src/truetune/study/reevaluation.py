@@ -1,4 +1,4 @@
-"""The finalists are trained again on fresh seeds and fresh splits: what is handed out, answered and recorded.
+"""The re-evaluation: finalists are re-trained with new seeds and splits; what is handed out, answered and recorded.
 
 Every run is recorded when it ends. What is still to be trained is read from the record, so an interruption loses no
 more than the runs that were being trained.
@@ -27,7 +27,7 @@ Train = Callable[[messages.Request, messages.Host], messages.Outcome | None]
 
 
 class Finals:
-    """Hands out the fresh runs and records how they went; has no notion of worker processes.
+    """Hands out the re-trainings and records how they went; has no notion of worker processes.
 
     Args:
         trials: all of the study.
@@ -91,7 +91,7 @@ class Finals:
         return self._settings.evaluation.asked(request)
 
     def _epochs(self, number: int) -> tuple[int | None, int | None]:
-        """How long a run of trial `number` is trained (None: as the task says), and the epoch that is scored.
+        """How long a run of trial `number` is trained (None: the task's number), and the epoch that is scored.
 
         A finalist is trained as the search trained it. Today's configuration is what stands in the config, so it is
         trained in full, however early the search gave it up; its own best epoch is then scored, in its favour.
@@ -119,7 +119,9 @@ class Finals:
         key = self._context.space.add(hyperparameter)
         values = self._trials[running.planned.trial].values
         if key not in values:
-            running.refused = f"the builder asks for '{key}', which it did not ask for in trial {running.planned.trial}"
+            running.refused = (
+                f"the builder requested '{key}', which it did not request in trial {running.planned.trial}"
+            )
             raise messages.Declined(running.refused)
         return values[key]
 
@@ -127,7 +129,9 @@ class Finals:
         """Record how a run went; `outcome` is None for one that was refused."""
         outcome = outcome or messages.Outcome(TrialState.FAILED, reason=running.refused)
         if not self._queue.record(running, _as_recorded(running.planned, outcome)):
-            self.note(f"A fresh run of trial {running.planned.trial} was taken over while this process stood still.")
+            self.note(
+                f"Another process took over a re-training of trial {running.planned.trial} while this one was frozen."
+            )
             return
         for path in self._context.checkpoints.glob(f"{_stem(running.planned)}_fold_*.npz"):
             path.unlink(missing_ok=True)
@@ -137,7 +141,7 @@ class Finals:
         if running.attempt >= self.limits.max_retries:
             self.ended(running, failure(running, death.reason, death.cause))
             return
-        self.note(f"A fresh run of trial {running.planned.trial} is trained again: {death.reason}.")
+        self.note(f"Retrying a re-training of trial {running.planned.trial}: {death.reason}.")
         self._queue.waiting.append(RunningFinal(running.planned, running.attempt + 1))
 
     def close(self, running: Sequence[RunningFinal]) -> None:
@@ -163,7 +167,7 @@ def run_finals_in_process(finals: Finals, train: Train) -> None:
     """Train one run after the other with `train`, in this process.
 
     Raises:
-        TruetuneError: what `train` raises: no further run can mend it.
+        TruetuneError: what `train` raises: no further run can fix it.
     """
     while finals.begin_stage():
         while (running := finals.next()) is not None or finals.waits_for_others:
@@ -178,7 +182,7 @@ def run_finals_in_process(finals: Finals, train: Train) -> None:
 
 
 class FinalHost(messages.Host):
-    """Answers a fresh run from its trial; nothing stops it."""
+    """Answers a re-training from its trial; nothing stops it."""
 
     def __init__(self, finals: Finals, running: RunningFinal) -> None:
         self._finals, self._running = finals, running
@@ -190,7 +194,7 @@ class FinalHost(messages.Host):
         return True
 
     def resumed(self, reports: Mapping[int, float]) -> None:
-        raise AssertionError("a fresh run has no checkpoint to go on from")
+        raise AssertionError("a re-training has no checkpoint to continue from")
 
     def epoch(self, epoch: int, value: float) -> Decision:
         return Decision.GO_ON

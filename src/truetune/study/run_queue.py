@@ -1,4 +1,4 @@
-"""Which fresh run is trained next, and by which process."""
+"""Which re-training is next, and by which process."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Missing = Callable[[Sequence[FreshRun]], Sequence[PlannedRun]]
 
 @dataclass
 class RunningFinal:
-    """A fresh run on its way.
+    """A re-training in progress.
 
     Attributes:
         planned: what is trained.
-        attempt: how often it was started anew.
+        attempt: how often it was restarted.
         began: on the monotonic clock.
-        refused: why it cannot be trained; empty while nothing speaks against it.
+        refused: why it cannot be trained; empty if it can.
     """
 
     planned: PlannedRun
@@ -78,7 +78,7 @@ class RunQueue:
         """Whether no time is left for a further run; then none is handed out any more, and that is noted once."""
         why = self._budget.why_no_time()
         if why and not self._stopped:
-            self._observer.note(f"Finalists are not trained again to the end; the same command goes on. {why}")
+            self._observer.note(f"The re-evaluation is incomplete; rerun the same command to continue. {why}")
             self._stopped = True
             self.waiting.clear()
             self._elsewhere.clear()

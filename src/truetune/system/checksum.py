@@ -29,23 +29,23 @@ def without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """What was given to `with_checksum`. Raises ValueError when it was changed since."""
     kept = {key: value for key, value in content.items() if key != CHECKSUM}
     if checksum(kept) != content.get(CHECKSUM):
-        raise ValueError("its checksum does not fit its content")
+        raise ValueError("its checksum does not match its content")
     return kept
 
 
 def with_digest(magic: bytes, content: bytes | memoryview) -> bytes:
-    """A file that says what it is: `magic`, a line with the SHA-256 of `content`, and `content`."""
+    """A self-describing file: `magic`, a line with the SHA-256 of `content`, and `content`."""
     return b"".join((magic, _digest_line(content), content))
 
 
 def without_digest(magic: bytes, data: bytes) -> memoryview:
     """The content of what `with_digest` made. Raises ValueError for a file that is not whole."""
     if not data.startswith(magic):
-        raise ValueError("it does not begin as a file of this version does")
+        raise ValueError("its header is not that of this version")
     head = len(magic) + _DIGEST_LINE
     content = memoryview(data)[head:]
     if data[len(magic) : head] != _digest_line(content):
-        raise ValueError("its checksum does not fit: it was cut short or changed")
+        raise ValueError("its checksum does not match: it was truncated or changed")
     return content
 
 

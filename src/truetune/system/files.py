@@ -105,15 +105,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """What to say when `path` cannot be written."""
+    """The error for a `path` that cannot be written."""
     return StorageError(f"{path} cannot be written: {error.strerror or error}. {_remedy(error, path)}")
 
 
 def _remedy(error: OSError, target: Path) -> str:
     if error.errno in _FULL:
-        return f"Free space on the disk that holds {target.parent} and run the same command again. Nothing was changed."
+        return f"Free space on the disk of {target.parent} and rerun the same command. Nothing was changed."
     if error.errno in _FORBIDDEN:
-        return f"Make {target} and its folder writable, or give another path. Nothing was changed."
+        return f"Make {target} and its folder writable, or pass another path. Nothing was changed."
     if error.errno == errno.ENOENT:
-        return f"The folder {target.parent} does not exist: create it, or give another path."
-    return "Give the path of a regular file in a folder that can be written."
+        return f"The folder {target.parent} does not exist: create it, or pass another path."
+    return "Pass the path of a regular file in a writable folder."

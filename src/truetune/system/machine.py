@@ -66,7 +66,7 @@ def cores() -> int:
 
 
 def kernel_kills() -> int:
-    """How many processes of this control group the kernel has ended because memory ran out; 0 where it does not say."""
+    """How many processes of this control group the kernel has ended because memory ran out; 0 if unknown."""
     return max((_kills(group) for group in _groups()), default=0)
 
 

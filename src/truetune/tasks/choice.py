@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """A task by name and what it is made from; None where nothing was said.
+    """A task by name and what it is made from; None where nothing was given.
 
     Attributes:
-        task_spec: name of a task of truetune's, or `file.py:attribute`.
+        task_spec: name of a built-in task, or `file.py:attribute`.
         options: the task's own options that were given, by field name.
-        epochs: most epochs of one trial.
+        epochs: maximum epochs per trial.
         groups: level or column that never crosses a split.
         rows_are_independent: no rows belong together.
     """
@@ -42,9 +42,9 @@ class TaskChoice:
         return cls(**shared, options=recorded)
 
     def source(self) -> dict[str, Any]:
-        """For the record: what was said, JSON-ready, options and all in one mapping."""
-        said = {name: getattr(self, name) for name in _SHARED if getattr(self, name) not in (None, False)}
-        return {**said, "task_spec": self.spec, **self.definition().resolved(self.options)}
+        """For the record: the given options in one mapping, JSON-ready."""
+        given = {name: getattr(self, name) for name in _SHARED if getattr(self, name) not in (None, False)}
+        return {**given, "task_spec": self.spec, **self.definition().resolved(self.options)}
 
     @property
     def spec(self) -> str:
@@ -56,7 +56,7 @@ class TaskChoice:
         return definition_of(self.spec)
 
     def or_else(self, earlier: TaskChoice) -> TaskChoice:
-        """What was said now, else what was said `earlier`; another task forgets all of it."""
+        """These options, completed by `earlier` ones unless the task differs."""
         if self.task_spec not in (None, earlier.task_spec):
             return self
         names = [name for name in _SHARED if getattr(self, name) in (None, False)]

@@ -1,4 +1,4 @@
-"""How a task is made: from its options, and from what may be said of every task."""
+"""How a task is made: from its options, and from the settings that every task has."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What may be said of every task.
+    """The settings that every task has.
 
     Attributes:
         epochs: the most epochs of one trial; None is the task's own number.
-        grouping: which rows belong together, where the data do not say or something else is wanted.
+        grouping: which rows belong together, if the data do not declare it or to override them.
         cache_dir: where extracted features are kept; None keeps none.
     """
 

@@ -74,7 +74,7 @@ def _loaded(spec: str, task: Task, settings: TaskSettings) -> Task:
 
 
 def _grouped(data: Any, grouping: Grouping) -> Any:
-    """A user's own data, grouped as was said before they are checked; what is no Dataset is left to `Task.load`."""
+    """A user's own data, grouped as declared before they are checked; what is no Dataset is left to `Task.load`."""
     from truetune.data.dataset import Dataset
 
     dataset = data() if callable(data) else data

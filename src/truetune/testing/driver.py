@@ -178,10 +178,10 @@ class Simulation:
             self.suggestions[number] = suggestion
             self.trials[number] = Trial(number, TrialState.RUNNING, values, schedule=suggestion.schedule)
             return None
-        raise AssertionError(f"The searcher made {MAX_ATTEMPTS} repeated proposals and did not say EXHAUSTED.")
+        raise AssertionError(f"The searcher made {MAX_ATTEMPTS} repeated proposals without returning EXHAUSTED.")
 
     def finish(self, number: int) -> Trial:
-        """Train trial `number` to its end, and tell."""
+        """Train trial `number` to its end and call `tell`."""
         trial = self._trained(self.trials[number])
         self.trials[number] = trial
         self.searcher.tell(trial)

@@ -62,7 +62,7 @@ def peak(values: Mapping[str, Value], epochs: int) -> float:
 
 
 class SearcherContract:
-    """Inherit, and say how a searcher is made.
+    """Inherit, and define how a searcher is made.
 
     Attributes:
         seeded: whether the proposals depend on the seed.
@@ -101,8 +101,8 @@ class SearcherContract:
         problem = replace(self.problem(earlier.build, **fields), space=earlier.space.copy())
         return Simulation.resumed(self.make(problem), earlier)
 
-    def told(self, others: Simulation) -> Simulation:
-        """A search that is told of another process's trials as they run and end, and then goes on."""
+    def informed_of(self, others: Simulation) -> Simulation:
+        """A search that learns of another process's trials as they run and end, and then continues."""
         problem = replace(self.problem(others.build), space=others.space.copy())
         simulation = Simulation.resumed(self.make(problem), replace(others, trials={}))
         for number, trial in sorted(others.trials.items()):
@@ -227,7 +227,7 @@ class SearcherContract:
                 return
             earlier.run(known)
             restored = self.resume(earlier).run(self.trials)
-            assert _outline(self.told(earlier).run(self.trials)) == _outline(restored)
+            assert _outline(self.informed_of(earlier).run(self.trials)) == _outline(restored)
 
     def test_a_small_space_is_used_up(self) -> None:
         trials = self.simulate(tiny, max_trials=40).run(40)

@@ -24,7 +24,9 @@ def checked_gpus(gpus: Sequence[str | int] | str) -> tuple[str, ...]:
             f"The GPU {wrong[0]!r} was given. Expected numbers or UUIDs as nvidia-smi -L shows them, such as 0,1."
         )
     if len(set(names)) < len(names):
-        raise InputError(f"The GPUs {', '.join(names)} were given. Expected each of them once: one worker a GPU.")
+        raise InputError(
+            f"The GPUs {', '.join(names)} were given. Expected each one once, since there is one worker per GPU."
+        )
     return names
 
 
@@ -43,13 +45,13 @@ def checked_workers(workers: int | str | None, gpus: Sequence[str]) -> int:
         raise InputError(f"workers={workers} was given. Expected 0 (train in this process) or more, or auto.")
     if gpus and number == 0:
         raise InputError(
-            "workers=0 trains in this process, which cannot be given a GPU any more. Set CUDA_VISIBLE_DEVICES "
-            "yourself, or leave out either --gpus or --workers 0."
+            "workers=0 trains in this process, which can no longer be assigned a GPU. Set CUDA_VISIBLE_DEVICES "
+            "yourself, or omit --gpus or --workers 0."
         )
     if gpus and number > len(gpus):
         raise InputError(
-            f"workers={number} was given for {len(gpus)} GPUs ({', '.join(gpus)}). Expected at most one worker a GPU; "
-            "name more GPUs, or take fewer workers."
+            f"workers={number} was given for {len(gpus)} GPUs ({', '.join(gpus)}). Expected at most one worker per "
+            "GPU; name more GPUs, or use fewer workers."
         )
     return number
 
@@ -66,10 +68,10 @@ def checked_workers_per_trial(count: int, workers: int, protocol: str) -> None:
         return
     if count > workers:
         raise InputError(
-            f"workers_per_trial={count} was given for {workers} workers. Expected at most as many: give more --workers."
+            f"workers_per_trial={count} was given for {workers} workers. Expected at most as many; raise --workers."
         )
     if protocol == "holdout":
         raise InputError(
-            f"workers_per_trial={count} was given under protocol holdout, where a trial has one fold. Expected a "
-            "protocol of several, such as k-fold; or leave it out: the workers then train one trial each."
+            f"workers_per_trial={count} was given with protocol holdout, where a trial has one fold. Expected a "
+            "protocol with several folds, such as k-fold. Or omit the option; each worker then trains its own trial."
         )

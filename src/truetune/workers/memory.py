@@ -1,4 +1,4 @@
-"""The memory of one worker: measured while it works, and what its death says about memory."""
+"""The memory of one worker: measured while it works, and whether memory caused its death."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHILDREN_SECONDS = 1.0
 """Between two looks for processes that a worker has started: finding them costs a look at every process there is."""
 
 NEARLY_ALL = 0.8
-"""Of all memory there is: a worker that had so much was ended by the kernel, even where no counter says so."""
+"""Of all memory there is: a worker that had so much was ended by the kernel, even if no counter shows it."""
 
 LOG_TAIL = 4096
 
@@ -108,7 +108,7 @@ class MemoryWatch:
 
 
 def private_bytes(process: psutil.Process) -> int:
-    """Resident bytes without the pages of files, where the system tells them apart (Linux).
+    """Resident bytes without the pages of files, if the system distinguishes them (Linux).
 
     Those are the shared training data and the libraries: all workers have the same pages, and the kernel gives them
     back when memory is short. 0 for a process that has ended.

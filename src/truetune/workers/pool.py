@@ -81,7 +81,7 @@ class Worker:
         try:
             self.connection.send(message)
         except (BrokenPipeError, ConnectionError):
-            return  # the next `receive` says how it died
+            return  # the next `receive` reports how it died
 
     def receive(self) -> object:
         """The next message. Raises WorkerDied when there will be none."""
@@ -92,14 +92,14 @@ class Worker:
             raise WorkerDied(self.memory.death(self._process.exitcode)) from None
 
     def watch(self) -> None:
-        """Measure its memory; end it when it has more than it may. The next `receive` says so."""
+        """Measure its memory and end it above the limit. The next `receive` reports it."""
         if self.memory.exceeded is None and self.memory.look():
             self._process.kill()
         if self.ready and self._loaded_memory is None:
             self._loaded_memory = self.memory.used
 
     def has_grown(self, memory: int) -> bool:
-        """Whether `memory` (resident bytes after a trial) says that it should be replaced."""
+        """Whether it should be replaced, given `memory` (resident bytes after a trial)."""
         if self._first_memory is None:
             self._first_memory = memory
         return memory > self._first_memory + GROWTH_LIMIT
@@ -164,7 +164,7 @@ class Workers:
         return self._workers[index]
 
     def wait(self, seconds: float) -> list[Worker]:
-        """The workers that have something to say, or have died; empty after `seconds`."""
+        """The workers that have sent a message or died; empty after `seconds`."""
         by_connection: dict[Connection, Worker] = {worker.connection: worker for worker in self._workers}
         deadline = time.monotonic() + seconds
         while True:
@@ -231,8 +231,8 @@ def ask_one(worker: Worker, message: object) -> object:
             deaths += 1
             if death.death.cause != KILLED or deaths == STARTS:
                 raise SearchStopped(
-                    f"The worker that was to look at the default model ended: {death.reason}. Its output is in the "
-                    "study's folder, worker-0.log."
+                    f"The worker that inspects the default model ended: {death.reason}. See worker-0.log in the "
+                    "study's folder."
                 ) from None
             worker.restart()
 

@@ -161,7 +161,7 @@ def test_the_summary_names_the_winner_the_file_and_the_next_command(console, tmp
     assert "Best val_accuracy: 0.9000 (trial 1) after 2 epochs" in text
     assert "2 complete, 1 failed" in text
     assert "Today's config: 0.4000 (trial 0)" in text
-    assert "No fresh run has confirmed it" in text
+    assert "not confirmed by re-trainings" in text
     assert "units" in text
     assert f"written to {tmp_path / 'best.json'}" in text
     assert text.rstrip().endswith("Next: truetune apply")

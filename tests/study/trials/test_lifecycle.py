@@ -54,7 +54,7 @@ def test_duplicates_are_proposed_anew_until_the_space_is_used_up(make_lab):
     lab.run()
     assert sorted(t.values["act"] for t in lab.trials()) == ["gelu", "relu", "tanh"]
     assert not lab.lifecycle.has_more
-    assert [line for line in lab.notes.lines if "used up after 3 trials" in line]
+    assert [line for line in lab.notes.lines if "exhausted after 3 trials" in line]
 
 
 def test_one_trial_is_built_at_a_time_and_several_train(lab):
@@ -234,7 +234,11 @@ def test_a_promotion_whose_checkpoint_is_gone_starts_afresh_and_says_so(lab):
     running = promoted(lab, round=1, parent=0, initial_epoch=3)
     request = lab.lifecycle.request(running)
     assert (request.load_from, request.schedule.initial_epoch, request.schedule.epochs) == (None, 0, 9)
-    assert [line for line in lab.notes.lines if "starts afresh: the checkpoint trial_00000.npz is gone" in line]
+    assert [
+        line
+        for line in lab.notes.lines
+        if "restarts from the beginning: its checkpoint trial_00000.npz is missing" in line
+    ]
 
 
 def test_nothing_to_do_for_now_is_not_the_end(lab, monkeypatch):

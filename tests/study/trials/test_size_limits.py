@@ -9,7 +9,7 @@ from truetune.testing.driver import trace
 from truetune.training.messages import Declined, Outcome
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 
-REFUSED = "Models at least as large as one that ran out of memory are not tried again."
+REFUSED = "Skipping models at least as large as one that ran out of memory."
 
 
 def ladder(hp):
@@ -89,7 +89,7 @@ def test_a_builder_that_died_on_the_way_forbids_what_is_as_large(lab):
     died = lab.lifecycle.next(0)
     units = lab.lifecycle.host(died).answer(trace(ladder)["units"])
     lab.lifecycle.ended(died, fits_up_to(0)(1))
-    assert "its model was not built to the end" in lab.trials()[1].reason
+    assert "its model was not fully built" in lab.trials()[1].reason
     run(lab, fits_up_to(64))
     assert all(trial.values["units"] < units for trial in lab.trials()[2:])
 
@@ -105,11 +105,11 @@ def test_models_of_too_many_parameters_are_not_trained_and_do_not_count(lab):
     run(lab, fits_up_to(64))
     assert len(lab.trials()) == 12
     assert all(trial.parameters <= 50 for trial in lab.trials())
-    said = "Models of more than 50 parameters are not trained; another is proposed instead."
+    said = "Skipping models with more than 50 parameters; others are proposed instead."
     assert lab.notes.lines == [said]
 
 
 def test_today_with_too_many_parameters_is_bad_input(lab):
     lab.open(4, max_parameters=9)
-    with pytest.raises(InputError, match=r"trial 0\) has 10 parameters; max_parameters=9"):
+    with pytest.raises(InputError, match=r"trial 0\) has 10 parameters\. Expected at most 9 \(--max-parameters\)"):
         lab.build(lab.lifecycle.next(0))

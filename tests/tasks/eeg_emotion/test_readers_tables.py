@@ -86,7 +86,7 @@ def test_where_the_sampling_rate_comes_from(tmp_path, source):
 
 def test_a_sampling_rate_that_nobody_said_is_not_guessed(tmp_path):
     save(tmp_path, table("co2a0000364", n_times=128))
-    with pytest.raises(DataError, match=r"does not say how many samples a second.*dataset\.json"):
+    with pytest.raises(DataError, match=r"has no sampling rate.*dataset\.json"):
         load(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What tells a data set from others: computed once for a study that is opened, since it takes a look at every value."""
+"""The identity of a data set, computed once for an open study because it takes a look at every value."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class SealedData:
 
     Attributes:
         data: all rows.
-        seal: says which are sealed.
+        seal: which rows are sealed.
     """
 
     data: IdentifiedData
@@ -26,7 +26,7 @@ class SealedData:
 
     @classmethod
     def of(cls, data: IdentifiedData, path: Path, seed: int) -> SealedData:
-        """Sealed as `path` says; the seal is made if it is not there. Raises as `seal.seal_of`."""
+        """Sealed as recorded in `path`; the seal is made if it does not exist. Raises as `seal.seal_of`."""
         return cls(data, seal_of(data, path, seed))
 
     @cached_property

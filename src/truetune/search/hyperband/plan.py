@@ -105,7 +105,7 @@ class HyperbandPlan:
         return self.epochs_total / self.max_epochs
 
     def lines(self) -> list[str]:
-        """The schedule as a person would read it."""
+        """The schedule in words, a line per bracket."""
         often = "once" if self.iterations == 1 else f"{self.iterations} times"
         lines = [
             f"Hyperband, factor {self.factor}, {often}: {self.trials} trials of {self.configurations} configurations, "
@@ -113,7 +113,7 @@ class HyperbandPlan:
         ]
         if self.brackets == 1:
             lines = [
-                f"Hyperband with {self.trials} trials has no room for successive halving: it is random search, "
+                f"{self.trials} trials are too few for successive halving, so Hyperband is a random search: "
                 f"{self.trials} full trainings of {self.max_epochs} epochs."
             ]
         for serial in range(self.brackets):

@@ -117,7 +117,7 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):  # ty
             half = KERNEL_TRIALS // 2
             chosen = np.union1d(np.argsort(y, kind="stable")[:half], np.arange(len(y) - half, len(y)))
         with warnings.catch_warnings():
-            # The length scale at its bound says that the scores are flat or noise, which is no reason to worry.
+            # A length scale at its bound means flat or noisy scores, which is harmless.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.gpr.fit(x[chosen], y[chosen])
         if len(chosen) < len(y):

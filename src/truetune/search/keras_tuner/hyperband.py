@@ -82,7 +82,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):  # type: ignore
                 return
         raise StudyError(
             f"The recorded Hyperband trials do not follow a schedule of {self.problem.epochs} epochs. Continue with "
-            "the epochs of the earlier run, or start afresh with --fresh or another --study-name."
+            "the epochs of the earlier run, or start over with --fresh or another --study-name."
         )
 
     def _adopt(self, plan: HyperbandPlan) -> None:

@@ -50,7 +50,7 @@ class Project:
                 del self._left_out[twin.trial_id]
             self._write_oracle(oracle)
         except OSError as error:
-            _log.warning("KerasTuner's project in %s is not up to date: %s. The search goes on.", self._path, error)
+            _log.warning("Could not update KerasTuner's project in %s: %s. The search continues.", self._path, error)
 
     def _write_oracle(self, oracle: Any) -> None:
         _write(self._path / "oracle.json", oracle.get_state())

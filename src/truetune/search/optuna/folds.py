@@ -1,7 +1,7 @@
 """Pruning where a trial is trained in several folds: trials are compared at the same fold and epoch.
 
-Folds differ in difficulty (a subject may be hard for every model), so a value of one fold says nothing about a value of
-another one.
+Folds differ in difficulty (a subject may be hard for every model), so a value of one fold is not comparable to a value
+of another one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def best_of_folds(values: Mapping[int, float], n_folds: int, steps_per_fold: int
 
 
 def is_hopeless(differences: Iterable[float]) -> bool:
-    """Whether a trial is worse than the best one, as far as the folds that both have been through can say.
+    """Whether a trial is worse than the best one, judged by the folds that both have finished.
 
     True when the upper end of the one-sided 95 % Student's t interval of the paired differences lies below 0.
 

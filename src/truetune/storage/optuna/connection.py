@@ -93,7 +93,7 @@ class StudyConnection:
     def damaged(self, what: str) -> StudyError:
         return StudyError(
             f"The record of study '{self.name}' in {without_password(self.url)} is damaged: the checksum of {what} "
-            "does not fit. Restore the database from a backup, or start anew with --fresh."
+            "does not match. Restore the database from a backup, or start over with --fresh."
         )
 
 

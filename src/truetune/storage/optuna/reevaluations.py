@@ -1,4 +1,4 @@
-"""The fresh runs of finalists: attributes of an Optuna study, and who trains which."""
+"""The re-trainings of finalists: attributes of an Optuna study, and who trains which."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class OptunaReevaluations(StudyPart, Reevaluations):
 
     def fresh_runs(self) -> list[FreshRun]:
         texts = [text for key, text in self._connection.attributes().items() if key.startswith(_FRESH)]
-        found = [self._fresh_run(self._connection.verified(text, "a fresh run")) for text in texts]
+        found = [self._fresh_run(self._connection.verified(text, "a re-training")) for text in texts]
         return sorted(found, key=lambda run: (run.stage, run.trial, run.repeat))
 
     def _fresh_run(self, content: dict[str, Any]) -> FreshRun:
         try:
             return FreshRun(**{**content, "fold_scores": tuple(content["fold_scores"])})
         except (KeyError, TypeError):
-            raise self._connection.damaged("a fresh run") from None
+            raise self._connection.damaged("a re-training") from None
 
 
 def _key(planned: PlannedRun) -> str:

@@ -54,7 +54,7 @@ def attributes_of(trial: Trial) -> dict[str, Any]:
 
 
 def checksum_of(trial: Trial, attributes: Mapping[str, Any]) -> str:
-    """Of all that an ended trial says."""
+    """Of all attributes of an ended trial."""
     fields = [name for name in _FIELDS if name in attributes or name not in _LATER]
     names = (*fields, ATTEMPT, "schedule", "hyperparameters", "history")
     return checksum(

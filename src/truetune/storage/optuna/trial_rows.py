@@ -218,5 +218,5 @@ def _report(trial_id: int, step: int, value: float) -> dict[str, Any]:
 
 
 def _now() -> datetime.datetime:
-    """As Optuna keeps times: UTC without saying so."""
+    """The time in UTC without a time zone, which is what Optuna stores."""
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

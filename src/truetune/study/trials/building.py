@@ -1,4 +1,4 @@
-"""While a model is built: what its builder is told, and whether the built model is trained."""
+"""While a model is built: the values that its builder receives, and whether the built model is trained."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Building:
 
     # What is asked
 
-    def told(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
-        """What its builder was told. Raises Declined where it did not ask."""
+    def known(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
+        """The value given to its builder. Raises Declined for one it did not request."""
         key = self._space.copy().add(hyperparameter)
         if key not in running.answers:
-            raise Declined(f"The builder of trial {running.number} asks for '{key}', which it did not ask for before.")
+            raise Declined(f"The builder of trial {running.number} requested '{key}', which it did not request before.")
         return running.answers[key]
 
     def answer(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
@@ -60,7 +60,7 @@ class Building:
             self._known.remember(running.answers)
         elif running.may_be_refused and running.number > 0 and self._known.sizes.declines(running.answers):
             running.refused = TOO_LARGE
-            raise Declined(f"Trial {running.number} is not built to its end: a model as large ran out of memory.")
+            raise Declined(f"Skipped trial {running.number}: a model no larger than it ran out of memory.")
         return value
 
     def _propose(self, running: RunningTrial, key: str, hyperparameter: Hyperparameter) -> Value:
@@ -75,7 +75,7 @@ class Building:
         """Accept the built model (True), or refuse values that were trained before (False).
 
         Where `fit` may ask for more (not `complete`), two models with equal values may still be two trials; what it
-        will be told is looked up now, as far as earlier trials of this run show what it asks for.
+        will receive is looked up now, as far as earlier trials of this run show what it requests.
         """
         if running.earlier is not None:
             running.trial = replace(running.earlier, parameters=parameters, reports={})
@@ -97,7 +97,7 @@ class Building:
         }
 
     def _objection(self, running: RunningTrial, used: dict[str, Value], parameters: int, complete: bool) -> str:
-        """Why it is not trained; empty where nothing speaks against it. A promotion has its parent's values."""
+        """Why it is not trained; empty if it is. A promotion has its parent's values."""
         if running.suggestion.schedule.parent is not None:
             return ""
         if (complete or self._fit_has_run) and self._known.holds({**used, **running.foreseen}):

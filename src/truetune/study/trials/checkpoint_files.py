@@ -67,7 +67,7 @@ class Checkpoints:
             self._waiting.add(trial.number)
 
     def discard_losers(self, searcher: Searcher) -> None:
-        """Of trials that will not be promoted any more, which `searcher` knows once it was told of the latest end."""
+        """Of trials that will not be promoted any more, which `searcher` knows after `tell` of the latest end."""
         for number in [n for n in self._waiting if not searcher.may_be_continued(n)]:
             self.path(number).unlink(missing_ok=True)
             self._waiting.discard(number)

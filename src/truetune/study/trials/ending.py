@@ -67,8 +67,8 @@ class Endings:
         self._store.leave_to_others(running.number)
         self._observer.trial_dropped(running.number, running.worker)
         self._observer.note(
-            f"Trial {running.number} was taken over by another process while this one stood still; what it has here "
-            "is dropped."
+            f"Another process took over trial {running.number} while this one was frozen; its results here are "
+            "discarded."
         )
         self._parts.takeover.make_due()
 

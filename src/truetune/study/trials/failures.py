@@ -31,6 +31,6 @@ class FailureWatch:
         self._reasons.append(re.sub(r"\d+", "#", trial.reason))
         if len(self._reasons) == FAILURES_IN_A_ROW and len(set(self._reasons)) == 1:
             raise RepeatedFailure(
-                f"{FAILURES_IN_A_ROW} trials in a row failed for the same reason: {trial.reason}. The search stopped; "
-                "mend it and run the same command again to go on."
+                f"{FAILURES_IN_A_ROW} trials in a row failed for the same reason: {trial.reason}. The search "
+                "stopped. Fix the cause and rerun the same command to continue."
             )

@@ -35,7 +35,7 @@ class TrialHost(Host):
         return self._building.built(self._running, values, parameters, complete)
 
     def resumed(self, reports: Mapping[int, float]) -> None:
-        """The searcher is given what it would have been given; it decided on that before."""
+        """Replay the reports to the searcher, ignoring its decisions, which were made before."""
         running = self._running
         assert running.trial is not None
         running.trial = replace(running.trial, reports=dict(reports))

@@ -20,9 +20,9 @@ class KnownTrials:
         settings, context: of the study.
 
     Attributes:
-        budget: says whether a further trial may start.
-        sizes: says which models are too large.
-        weights: says whose weights are kept.
+        budget: decides whether another trial may start.
+        sizes: knows which models are too large.
+        weights: decides whose weights are kept.
     """
 
     def __init__(self, trials: Sequence[Trial], settings: StudySettings, context: StudyContext) -> None:

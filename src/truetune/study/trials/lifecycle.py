@@ -113,7 +113,9 @@ class Lifecycle:
         """What the worker is sent."""
         request, lost = self._checkpoints.request(running, trial_seed(self._settings.seed, running.number))
         if lost:
-            self._context.observer.note(f"Trial {running.number} starts afresh: the checkpoint {lost} is gone.")
+            self._context.observer.note(
+                f"Trial {running.number} restarts from the beginning: its checkpoint {lost} is missing."
+            )
         return self._settings.evaluation.asked(self._known.weights.asked(request))
 
     def host(self, running: RunningTrial) -> TrialHost:
@@ -121,8 +123,8 @@ class Lifecycle:
         return TrialHost(running, self._building, self._searcher, self._context)
 
     def known(self, running: RunningTrial, hyperparameter: Hyperparameter) -> Value:
-        """What its builder was told. Raises Declined where it did not ask."""
-        return self._building.told(running, hyperparameter)
+        """The value given to its builder. Raises Declined for one it did not request."""
+        return self._building.known(running, hyperparameter)
 
     def fold_file(self, running: RunningTrial, fold: int) -> Path:
         """Where a fold is left that another worker trains ahead."""
@@ -158,7 +160,7 @@ class Lifecycle:
         if death.cause != KILLED or running.lost or running.attempt >= self.limits.max_retries:
             self.ended(running, failure(running, death.reason, death.cause))
             return
-        self._context.observer.note(f"Trial {running.number} is trained again: {death.reason}.")
+        self._context.observer.note(f"Retrying trial {running.number}: {death.reason}.")
         self._context.observer.trial_dropped(running.number, running.worker)
         attempt = running.attempt + 1
         built = running.trial or running.earlier
@@ -177,6 +179,6 @@ class Lifecycle:
         if running:
             numbers = ", ".join(str(r.number) for r in running)
             self._context.observer.note(
-                f"The time budget is used up. Interrupted, to go on with the same command: {numbers}."
+                f"The time budget ran out. Interrupted trials: {numbers}. Rerun the same command to continue."
             )
         self._endings.close_paused()

@@ -13,7 +13,7 @@ from truetune.study.trials.running import RunningTrial
 from truetune.trial import Suggestion, Trial, TrialState
 
 MOST_PROPOSALS = 50
-"""Proposals in a row that were all trained before; after so many the space counts as used up."""
+"""Proposals in a row that were all trained before; after so many the space counts as exhausted."""
 
 MOST_REFUSALS = 1000
 """Likewise, of models that are too large counted in. A grid may hold many of them in a row."""
@@ -29,7 +29,7 @@ class Proposer:
     Args:
         searcher: restored already.
         context: of the study; its store is where numbers are claimed.
-        budget: says whether a further trial may start.
+        budget: decides whether another trial may start.
         trials: what the record holds.
         look: learns what other processes did.
 
@@ -52,7 +52,7 @@ class Proposer:
         self.paused = {t.number: t for t in trials if t.state is TrialState.PAUSED}
         self._claimed: Trial | None = None
         self._proposals = self._repetitions = 0
-        self._exhausted = self._has_said_why = False
+        self._exhausted = self._has_noted_why = False
 
     @property
     def may_start(self) -> bool:
@@ -62,9 +62,9 @@ class Proposer:
         if self._exhausted or not (self._has_number or self.paused):
             return False
         why_not = self._budget.why_not()
-        if why_not and not self._has_said_why:
-            self._observer.note(f"{why_not} No further trial starts; the same command goes on another time.")
-            self._has_said_why = True
+        if why_not and not self._has_noted_why:
+            self._observer.note(f"{why_not} No more trials start; rerun the same command to continue.")
+            self._has_noted_why = True
         return not why_not
 
     @property
@@ -118,8 +118,8 @@ class Proposer:
         """Go on with a paused trial. Raises StudyError when it is none."""
         if number not in self.paused:
             raise StudyError(
-                f"The searcher wants to resume trial {number}. Expected one of the paused trials: "
-                f"{', '.join(map(str, sorted(self.paused))) or 'none'}; check what its `ask` returns."
+                f"The searcher resumed trial {number}. Expected one of the paused trials: "
+                f"{', '.join(map(str, sorted(self.paused))) or 'none'}; check the return value of its `ask`."
             )
         paused = self.paused.pop(number)
         thawed = replace(paused, state=TrialState.RUNNING, thawed_at=max(paused.reports, default=0))
@@ -151,7 +151,7 @@ class Proposer:
     def _end_of_space(self) -> None:
         if not self._exhausted:
             count = self._store.next_number - (self._claimed is not None)
-            self._observer.note(f"Nothing is left to try: the space (or the schedule) is used up after {count} trials.")
+            self._observer.note(f"The search space (or the schedule) is exhausted after {count} trials.")
         self._exhausted = True
         claimed, self._claimed = self._claimed, None
         if claimed is not None and not self._store.give_back(claimed.number):

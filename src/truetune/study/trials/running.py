@@ -19,13 +19,13 @@ class RunningTrial:
         number: 0, 1, ….
         suggestion: what the searcher proposed, or what an interrupted trial had.
         worker: who trains it.
-        answers: by key, all that the builder was told.
+        answers: by key, all values given to the builder.
         trial: what is recorded; None until the model is built.
-        earlier: the interrupted trial that is trained anew, if this is one.
-        attempt: how often it was started anew.
-        began: on the monotonic clock, for a trial whose worker cannot say how long it took.
-        foreseen: by key, what `fit` will be told if it asks as it did in earlier trials.
-        refused: why the proposal is not trained, which is still to be retracted; empty while nothing speaks against it.
+        earlier: the interrupted trial that is trained again, if this is one.
+        attempt: how often it was restarted.
+        began: on the monotonic clock, for a trial whose worker cannot report its duration.
+        foreseen: by key, the values `fit` will receive if it requests the same as in earlier trials.
+        refused: why the proposal, still to be retracted, is not trained; empty if it is trained.
         lost: another process trains it by now.
     """
 

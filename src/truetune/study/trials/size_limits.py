@@ -20,13 +20,13 @@ class SizeLimits:
         space: the study's, which grows.
         trials: of earlier runs.
         max_parameters: the most a model may have; None for no limit.
-        observer: is notified once that models were refused.
+        observer: notified once that models were skipped.
     """
 
     def __init__(self, space: Space, trials: Iterable[Trial], max_parameters: int | None, observer: Observer) -> None:
         self._space, self._max_parameters, self._observer = space, max_parameters, observer
         self._failed = [trial for trial in trials if is_infeasible(trial)]
-        self._has_said: set[str] = set()
+        self._noted: set[str] = set()
 
     def learn(self, trial: Trial) -> None:
         """Take note of how a trial ended."""
@@ -34,10 +34,10 @@ class SizeLimits:
             self._failed.append(trial)
 
     def declines(self, answers: Mapping[str, Value]) -> bool:
-        """Whether a builder that has been told `answers` (by key) so far is on the way to run out of memory."""
+        """Whether a builder that has received `answers` (by key) is going to run out of memory."""
         too_large = any(self._is_as_large(answers, failed) for failed in self._failed)
         if too_large:
-            self._say_once("Models at least as large as one that ran out of memory are not tried again.")
+            self._note_once("Skipping models at least as large as one that ran out of memory.")
         return too_large
 
     def refuses(self, number: int, values: Mapping[str, Value], parameters: int) -> bool:
@@ -49,11 +49,12 @@ class SizeLimits:
         if self._max_parameters is not None and parameters > self._max_parameters:
             if number == 0:
                 raise InputError(
-                    f"Today's configuration (trial 0) has {parameters:,} parameters; max_parameters="
-                    f"{self._max_parameters} was given. Allow more with --max-parameters, or start from a smaller one."
+                    f"Today's configuration (trial 0) has {parameters:,} parameters. Expected at most "
+                    f"{self._max_parameters:,} (--max-parameters). Raise the limit, or start from a smaller "
+                    "configuration."
                 )
-            self._say_once(
-                f"Models of more than {self._max_parameters:,} parameters are not trained; another is proposed instead."
+            self._note_once(
+                f"Skipping models with more than {self._max_parameters:,} parameters; others are proposed instead."
             )
             return True
         return number > 0 and self.declines(values)
@@ -64,9 +65,9 @@ class SizeLimits:
             return False
         return is_at_least_as_large(self._space, values, failed.values)
 
-    def _say_once(self, line: str) -> None:
-        if line not in self._has_said:
-            self._has_said.add(line)
+    def _note_once(self, line: str) -> None:
+        if line not in self._noted:
+            self._noted.add(line)
             self._observer.note(line)
 
 
@@ -76,6 +77,6 @@ def explained(outcome: Outcome, trial: Trial, names: Mapping[str, Value]) -> Out
         return outcome
     if outcome.cause != OUT_OF_MEMORY:
         return replace(outcome, cause=outcome.cause or ERROR)
-    size = f"{trial.parameters:,} parameters" if trial.parameters else "its model was not built to the end"
+    size = f"{trial.parameters:,} parameters" if trial.parameters else "its model was not fully built"
     batch = f", batch size {names['batch_size']}" if "batch_size" in names else ""
     return replace(outcome, reason=f"{outcome.reason}; {size}{batch}")

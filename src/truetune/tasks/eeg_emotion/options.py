@@ -11,22 +11,24 @@ from truetune.tasks.sources import default_data
 
 @dataclass(frozen=True)
 class EmotionOptions:
-    """Which EEG, and what is learned from it. None is compared when a study is resumed: the fingerprint of the data
-    and the objective are, which all of these end in.
+    """Which EEG to use, and what to learn from it.
+
+    None of these is compared when a study is resumed; the fingerprint of the data and the objective are, which depend
+    on all of them.
     """
 
     data: Path | None = option(
         None,
-        help="Folder or file with the data.  [default: data/ when it is there]",
+        help="Data file or folder.  [default: data/ if it exists]",
         instead_of="use_dummy_data",
     )
-    label: str | None = option(None, help="Column of the data to predict, where there are several.", compare=False)
-    sfreq: float | None = option(None, help="Sampling rate in Hz, where the data do not hold it.", compare=False)
+    label: str | None = option(None, help="Label column, if the data have several candidates.", compare=False)
+    sfreq: float | None = option(None, help="Sampling rate in Hz, if the data do not contain it.", compare=False)
     use_dummy_data: bool = option(
-        False, help="Made-up EEG-like signals instead of data.", compare=False, instead_of="data"
+        False, help="Synthetic EEG-like signals instead of data.", compare=False, instead_of="data"
     )
     objective: str | None = option(
-        None, help="Logged metric that decides, e.g. accuracy, uar or macro_f1.", compare=False
+        None, help="Metric to optimize, e.g. accuracy, uar or macro_f1.  [default: accuracy]", compare=False
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""EEG-like signals, made up: for trying things out without data, and said to be so wherever they are used."""
+"""Synthetic EEG-like signals, for trying things out without data; labelled as such wherever they are used."""
 
 from __future__ import annotations
 

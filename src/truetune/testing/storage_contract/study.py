@@ -96,4 +96,4 @@ class StudyTests(StorageTests):
         with self.store() as store:
             store.add_fresh(fresh())
             self.damage(Part.REEVALUATION)
-            assert "fresh run" in refusal(store.fresh_runs)
+            assert "re-training" in refusal(store.fresh_runs)

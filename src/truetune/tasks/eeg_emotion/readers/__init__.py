@@ -43,14 +43,14 @@ def load(
         label: which label to learn, where there are several: a column's name, or "valence", "arousal" or "emotion"
             for data with ratings. Emotions 0…4 are loaded with three heads.
         groups: which identity never crosses a split, e.g. "session"; None is "subject" where it is known.
-        rows_are_independent: no rows belong together, whatever the data say.
+        rows_are_independent: no rows belong together, whatever the data declare.
         cache_dir: folder for extracted features; None keeps none.
-        sfreq: samples per second, Hz, for tables that do not tell.
+        sfreq: samples per second, Hz, for tables that lack it.
         window_seconds: length of the windows that longer trials are cut into; None: 4 s, or the shortest trial.
 
     Raises:
         DataError: the path does not exist, no format fits, what is in it cannot be used, or a column looks like a
-            person and nothing was said about groups.
+            person and no groups are declared.
         InputError: both `groups` and `rows_are_independent`.
     """
     path, grouping = Path(path), Grouping(groups, rows_are_independent)

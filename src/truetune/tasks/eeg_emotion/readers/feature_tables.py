@@ -1,4 +1,4 @@
-"""Feature tables: one row per sample, a column per feature, and columns that say who and what it is."""
+"""Feature tables: one row per sample, a column per feature, and columns that identify it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _recordings(path: Path, options: ReadOptions) -> Iterator[Recordings]:
 
 
 def _sessions(files: list[Path]) -> list[_Session]:
-    """SEED-IV says the session in the folder's name; SEED's are the subject's files in order of dates."""
+    """SEED-IV has the session in the folder's name; SEED's are the subject's files in order of dates."""
     seen: dict[str, int] = {}
     sessions = []
     for file in sorted(files, key=lambda f: _date(f)):

@@ -126,7 +126,7 @@ def _label(file: Path, table: pd.DataFrame, starts: Array, lengths: Array, wante
     candidates = _candidates(table, np.repeat(np.arange(len(starts)), lengths))
     label = wanted or _obvious(list(candidates))
     if label is None or label not in candidates:
-        asked = "Which column is the label was not said" if label is None else f"There is no label column '{label}'"
+        asked = "No label column was given" if label is None else f"There is no label column '{label}'"
         listed = "; ".join(f"{name} ({values})" for name, values in candidates.items()) or "none"
         raise DataError(
             f"{asked}. Expected one that is constant within each trial; {file} has: {listed}. Name one with the label "
@@ -176,7 +176,7 @@ def _sfreq(file: Path, table: pd.DataFrame, lengths: Array) -> float:
     if all(_UCI_SUBJECT.fullmatch(subject) for subject in subjects) and (lengths == UCI_SFREQ).all():
         return UCI_SFREQ
     raise DataError(
-        f"{file} does not say how many samples a second has. Expected a column 'sfreq', or {sidecar} with "
+        f"{file} has no sampling rate. Expected a column 'sfreq', or {sidecar} with "
         '{"sfreq": 256}; write one of them, or pass sfreq.'
     )
 
