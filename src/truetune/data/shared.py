@@ -7,7 +7,6 @@ checksum before it is used, so that a damaged array is never trained on.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 
 from truetune.data.dataset import Array, Arrays, Dataset, named
 from truetune.errors import StorageError
-from truetune.system.checksum import checksum
+from truetune.system.checked_json import UncheckedJson, read_checked, write_checked
 from truetune.system.files import storage_error
 
 _ARRAYS = ("X", "y")
@@ -52,7 +51,7 @@ def _write(folder: Path, development: Dataset) -> None:
     weights = development.sample_weight
     index[_WEIGHTS] = None if weights is None else _save(folder, _WEIGHTS, weights)
     index["sha256"] = {path.name: _digest(path) for path in sorted(folder.glob("*.npy"))}
-    (folder / "index.json").write_text(json.dumps({**index, "checksum": checksum(index)}), encoding="utf-8")
+    write_checked(folder / "index.json", index)
 
 
 def _without_objects(column: Array) -> Array:
@@ -68,7 +67,7 @@ def load_development(folder: Path) -> Dataset:
     try:
         index = _index(folder)
         return _load_all(folder, index)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (UncheckedJson, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"The training data in {folder} cannot be used ({error}). Expected the workers' copy; rerun the same "
             "command to rewrite it. Nothing was lost."
@@ -76,9 +75,7 @@ def load_development(folder: Path) -> Dataset:
 
 
 def _index(folder: Path) -> dict[str, Any]:
-    index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    if index.pop("checksum") != checksum(index):
-        raise ValueError("the checksum of index.json does not match")
+    index = read_checked(folder / "index.json", dict)
     for name, digest in index["sha256"].items():
         if _digest(folder / name) != digest:
             raise ValueError(f"the checksum of {name} does not match")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ from truetune.data.dataset import Array
 from truetune.errors import StudyError
 from truetune.space import Value
 from truetune.statistics.intervals import Estimate, estimate
-from truetune.system.checksum import checksum
-from truetune.system.files import write_atomically
+from truetune.system.checked_json import MissingJson, UncheckedJson, read_checked, write_checked
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def write_fold(path: Path, fold: OuterFold, key: str) -> None:
     content: dict[str, Any] = {**vars(fold), "key": key}
     content["states"] = [[variable.tolist() for variable in state] for state in fold.states]
     content["hyperparameters"] = dict(fold.hyperparameters)
-    write_atomically(path, json.dumps({**content, "checksum": checksum(content)}).encode(), make_folder=True)
+    write_checked(path, content)
 
 
 def read_fold(path: Path, key: str) -> OuterFold | None:
@@ -85,17 +83,18 @@ def read_fold(path: Path, key: str) -> OuterFold | None:
     Raises:
         StudyError: the file is damaged.
     """
-    if not path.exists():
-        return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("checksum") != checksum(content):
-            raise ValueError("its checksum does not match its content")
-        found = content.pop("key")
-        content["states"] = tuple([np.asarray(variable) for variable in state] for state in content["states"])
-        return OuterFold(**content) if found == key else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return read_checked(path, lambda content: _parsed(content, key))
+    except MissingJson:
+        return None
+    except UncheckedJson as error:
         raise StudyError(
             f"{path} cannot be read ({error}). Expected a measured outer fold. Remove the file; only that fold will be "
             "measured again."
         ) from error
+
+
+def _parsed(content: Mapping[str, Any], key: str) -> OuterFold | None:
+    fields = {name: value for name, value in content.items() if name != "key"}
+    fields["states"] = tuple([np.asarray(variable) for variable in state] for state in content["states"])
+    return OuterFold(**fields) if content["key"] == key else None

@@ -125,3 +125,32 @@ def test_the_ledger_is_readable_by_a_person(sealed, path):
         "seeds": [1, 2, 3],
         "outcome": None,
     }
+
+
+EARLIER = """\
+{
+  "reads": [
+    {
+      "purpose": "verify",
+      "before": "a1",
+      "after": "b2",
+      "seeds": [
+        5,
+        6
+      ],
+      "time": "2026-01-02T03:04:05.000006+00:00",
+      "outcome": null
+    }
+  ],
+  "checksum": "%s"
+}
+"""
+
+
+def test_a_ledger_of_an_earlier_version_is_read_and_written_as_it_was(sealed, path):
+    ledger_path(path).write_text(EARLIER % "fe24ed32435a8ebad23759f6b80564fa")
+    (read,) = reads_of(path)
+    assert read == Read("verify", "a1", "b2", (5, 6), "2026-01-02T03:04:05.000006+00:00")
+    note_outcome(path, read, "improved")
+    written = (EARLIER % "22c7fd65a3c00146f9e979098b165c3c").replace("null", '"improved"')
+    assert ledger_path(path).read_text() == written

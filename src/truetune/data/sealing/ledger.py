@@ -8,7 +8,6 @@ part.
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,8 +19,7 @@ from truetune.data.sealing.other_seals import ARCHIVED
 from truetune.data.sealing.seal import Seal
 from truetune.data.sealing.seal_file import read_seal_file
 from truetune.errors import StudyError
-from truetune.system.checksum import checksum
-from truetune.system.files import write_atomically
+from truetune.system.checked_json import MissingJson, UncheckedJson, read_checked, write_checked
 
 
 @dataclass(frozen=True)
@@ -114,15 +112,11 @@ def reads_of(seal_path: Path) -> tuple[Read, ...]:
         StudyError: the ledger is damaged.
     """
     path = ledger_path(seal_path)
-    if not path.exists():
-        return ()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        stated = content.pop("checksum")
-        if checksum(content) != stated:
-            raise ValueError("its checksum does not match its content")
-        return tuple(_read(entry) for entry in content["reads"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return read_checked(path, lambda content: tuple(_read(entry) for entry in content["reads"]))
+    except MissingJson:
+        return ()
+    except UncheckedJson as error:
         raise StudyError(
             f"{path} cannot be read ({error}). Expected the ledger of the test part, which counts how often it was "
             "opened. Restore it from a backup, or start over with --fresh."
@@ -142,9 +136,7 @@ def _question(read: Read) -> tuple[Any, ...]:
 
 
 def _write(seal_path: Path, reads: list[Read]) -> None:
-    content: dict[str, Any] = {"reads": [asdict(read) for read in reads]}
-    content["checksum"] = checksum(content)
-    write_atomically(ledger_path(seal_path), (json.dumps(content, indent=2) + "\n").encode())
+    write_checked(ledger_path(seal_path), {"reads": [asdict(read) for read in reads]}, indent=2)
 
 
 def _archived(seal_path: Path, sealed: Seal) -> list[Path]:

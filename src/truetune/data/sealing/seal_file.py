@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from truetune.data.dataset import Array
 from truetune.errors import StudyError
-from truetune.system.checksum import checksum
-from truetune.system.files import write_atomically
+from truetune.system.checked_json import UncheckedJson, read_checked, write_checked
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class SealFile:
             "test_rows": self.test_rows.tolist(),
             "row_hashes": self.row_hashes.tolist(),
         }
-        content["checksum"] = checksum(content)
-        write_atomically(path, (json.dumps(content) + "\n").encode(), make_folder=True)
+        write_checked(path, content)
 
 
 def read_seal_file(path: Path) -> SealFile:
@@ -52,19 +51,19 @@ def read_seal_file(path: Path) -> SealFile:
         StudyError: it is not a seal, or is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        stated = content.pop("checksum")
-        if checksum(content) != stated:
-            raise ValueError("its checksum does not match its content")
-        return SealFile(
-            str(content["fingerprint"]),
-            str(content["by"]),
-            int(content["seed"]),
-            np.asarray(content["test_rows"], dtype=np.int64),
-            np.asarray(content.get("row_hashes", []), dtype=np.uint64),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        return read_checked(path, _parsed)
+    except UncheckedJson as error:
         raise StudyError(damaged(path, str(error))) from error
+
+
+def _parsed(content: Mapping[str, Any]) -> SealFile:
+    return SealFile(
+        str(content["fingerprint"]),
+        str(content["by"]),
+        int(content["seed"]),
+        np.asarray(content["test_rows"], dtype=np.int64),
+        np.asarray(content.get("row_hashes", []), dtype=np.uint64),
+    )
 
 
 def damaged(path: Path, why: str) -> str:
