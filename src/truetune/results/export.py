@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -17,25 +16,12 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StrictBoo
 
 from truetune.errors import ExportError
 from truetune.search.registry import ALGORITHMS, METHODS
+from truetune.storage.credentials import strip_credentials
 from truetune.system.checksum import checksum
 from truetune.system.files import write_atomically
 
 LARGEST_FILE = 10 * 1024 * 1024
 """Bytes; an exported file has a few thousand."""
-
-
-def strip_credentials(url: str) -> str:
-    """A storage URL without user, password and tokens: `postgresql://me:secret@host/db` → `postgresql://host/db`."""
-    match = re.match(r"(?P<scheme>[\w+.-]+://)(?:[^:/@]*(?::[^@]*)?@)?(?P<rest>.*)", url, re.DOTALL)
-    if match is None:
-        return url
-    host, slash, path = match["rest"].partition("/")
-    address, _, query = (host.rpartition("@")[2] + slash + path).partition("?")
-    kept = [pair for pair in query.split("&") if pair and not _SECRET.search(pair.partition("=")[0])]
-    return match["scheme"] + address + ("?" + "&".join(kept) if kept else "")
-
-
-_SECRET = re.compile("user|pass|pwd|secret|token|key|auth|credential", re.IGNORECASE)
 
 
 def _finite(value: float) -> float:

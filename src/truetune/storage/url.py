@@ -8,8 +8,7 @@ import urllib.parse
 import sqlalchemy
 
 from truetune.errors import StudyError
-
-_SECRET = re.compile("pass|pwd|secret|token|key|auth|credential", re.IGNORECASE)
+from truetune.storage.credentials import is_secret
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 """What may be shown of a text that is no URL: without a scheme, any part of it may be the password."""
@@ -41,7 +40,7 @@ def without_password(url: str) -> str:
     except StudyError:
         scheme = _SCHEME.match(url)
         return f"{scheme[0]}://***" if scheme else "***"
-    hidden = {name: "***" for name in parsed.query if _SECRET.search(name)}
+    hidden = {name: "***" for name in parsed.query if is_secret(name)}
     shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
     return shown.replace("%2A%2A%2A", "***")
 
@@ -58,7 +57,7 @@ def _secrets(url: str) -> list[str]:
         parsed = parse_url(url)
     except StudyError:
         return [url]
-    values = [str(value) for name, value in parsed.query.items() if _SECRET.search(name)]
+    values = [str(value) for name, value in parsed.query.items() if is_secret(name)]
     values += [str(parsed.password)] if parsed.password else []
     written = {form for value in values for form in (value, urllib.parse.quote(value), urllib.parse.quote_plus(value))}
     return sorted((form for form in written if form), key=len, reverse=True)
