@@ -16,7 +16,7 @@ from truetune.space import Hyperparameter, Space
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Owner
 from truetune.storage.store import create_store
-from truetune.trial import Schedule, Trial, TrialState
+from truetune.trial import CHOOSING, FreshRun, Schedule, Trial, TrialState
 
 NEVER = ("tuning/optuna.db", "tuning/study/seal.json", "best_hyperparameters.json")
 OURS = ("tuning/study/supervisor.lock", "tuning/study/weights/trial_00001.weights.h5")
@@ -32,6 +32,7 @@ FOREIGN = (
 GONE = (
     "tuning/study/checkpoints/trial_00001.npz",
     "tuning/study/checkpoints/trial_00001_fold_4.npz",
+    "tuning/study/checkpoints/fresh_choosing_00001_0_fold_2.npz",
     "tuning/study/data/7-dead/index.json",
     "tuning/study/worker-0.log",
     "tuning/study/.seal.json.0123abcd.tmp",
@@ -44,6 +45,8 @@ RUNNING = (
     "tuning/study/checkpoints/trial_00002.npz",
     "tuning/study/checkpoints/trial_00002_fold_1.npz",
     "tuning/study/checkpoints/trial_00003.npz",
+    "tuning/study/checkpoints/fresh_choosing_00001_1_fold_2.npz",
+    "tuning/study/checkpoints/fresh_confirming_00001_0_fold_2.npz",
 )
 
 
@@ -53,7 +56,7 @@ def trial(number, state, **fields):
 
 
 def record(folder, owner=None):
-    """Trials 0 and 1 have ended, 2 runs, 3 may be promoted."""
+    """Trials 0 and 1 have ended, 2 runs, 3 may be promoted; of trial 1's re-trainings, one has ended."""
     space = Space()
     space.add(Hyperparameter("Int", "units", 1, low=1, high=9, step=1))
     store = create_store(sqlite_url(folder / "tuning" / "optuna.db"), "study", "max", "score", owner=owner)
@@ -62,6 +65,7 @@ def record(folder, owner=None):
         store.start(begun, space)
         if number != 2:
             store.finish(replace(begun, state=TrialState.COMPLETE, score=0.5), space, {})
+    store.add_fresh(FreshRun(1, 0, CHOOSING, 0.5, 0.5, 1.0))
     return store
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,21 @@ from truetune.storage.store import create_store
 from truetune.study.budget import Budget, Limits
 from truetune.study.context import StudyContext, StudySettings
 from truetune.study.evaluation import Evaluation
-from truetune.study.reevaluation import Finals, run_finals_in_process
+from truetune.study.reevaluation import FOLD_FILES, Finals, run_finals_in_process
+from truetune.study.run_queue import RunningFinal
 from truetune.task import Objective
 from truetune.training.messages import Outcome
-from truetune.trial import CHOOSING, CONFIRMING, KILLED, OUT_OF_MEMORY, FreshRun, Schedule, Trial, TrialState
+from truetune.trial import (
+    CHOOSING,
+    CONFIRMING,
+    KILLED,
+    OUT_OF_MEMORY,
+    FreshRun,
+    PlannedRun,
+    Schedule,
+    Trial,
+    TrialState,
+)
 from truetune.workers.memory import Death
 
 ACCURACY = Objective("val_accuracy", "max")
@@ -302,3 +314,11 @@ def test_a_run_that_began_in_time_is_the_last(store):
     run_finals_in_process(finals_of(store, listener, budget), train)
     assert len(store.fresh_runs()) == 1
     assert len(listener.lines) == 1
+
+
+@pytest.mark.parametrize("stage", [CHOOSING, CONFIRMING])
+def test_the_file_of_a_fold_tells_which_run_it_is_of(store, stage):
+    """`truetune clean` finds the files of ended runs by this pattern."""
+    file = finals_of(store).fold_file(RunningFinal(PlannedRun(12, 3, stage)), 4)
+    found = re.fullmatch(FOLD_FILES, file.name)
+    assert (found["stage"], int(found["trial"]), int(found["repeat"])) == (stage, 12, 3)

@@ -17,13 +17,15 @@ from truetune.data.reading import cache
 from truetune.storage.database import sqlite_url
 from truetune.storage.leases import Owner
 from truetune.storage.paths import StudyPlace
-from truetune.trial import Trial, TrialState
+from truetune.study import reevaluation
+from truetune.study.trials import checkpoint_files
+from truetune.trial import PlannedRun, Trial, TrialState
 
 KEPT_BACKUPS = 3
 """Newest backups of a config file that stay."""
 
-_CHECKPOINT = re.compile(r"checkpoints/trial_(?P<number>\d+)(_fold_\d+)?\.npz")
-_FRESH_FOLD = re.compile(r"checkpoints/fresh_\w+_fold_\d+\.npz")
+_CHECKPOINT = re.compile(f"checkpoints/{checkpoint_files.FILES}")
+_FRESH_FOLD = re.compile(f"checkpoints/{reevaluation.FOLD_FILES}")
 _ARRAY = re.compile(rf"data/(?P<owner>[^/]+)/{shared.FILES}")
 _LOG = re.compile(r"worker-\d+\.log")
 _UNFINISHED = re.compile(r"(.+/)?\.[^/]+\.[0-9a-f]{8}\.tmp|weights/\.[0-9a-f]{8}\.weights\.h5")
@@ -54,9 +56,10 @@ class Removable:
 
 @dataclass(frozen=True)
 class _Known:
-    """One study in the record: its trials by number, and the processes that work on it by token."""
+    """One study in the record: its trials by number, its ended re-trainings, and its processes by token."""
 
     trials: Mapping[int, Trial]
+    ended_runs: frozenset[PlannedRun]
     owners: Mapping[str, Owner]
 
     @property
@@ -123,7 +126,8 @@ def _known(place: StudyPlace, storage: str | None) -> _Known | None:
     store = open_store(place.url, place.name)
     try:
         owners = {token: owner for token, (owner, _) in store.owners().items()}
-        return _Known({trial.number: trial for trial in store.trials()}, owners)
+        ended = frozenset(PlannedRun(run.trial, run.repeat, run.stage) for run in store.fresh_runs())
+        return _Known({trial.number: trial for trial in store.trials()}, ended, owners)
     finally:
         store.close()
 
@@ -133,11 +137,14 @@ def _of_study(folder: Path, known: _Known) -> Iterator[Removable]:
         trial = known.trials.get(int(found["number"]))
         return trial is not None and _is_done_with(trial)
 
+    def is_recorded(found: re.Match[str]) -> bool:
+        return PlannedRun(int(found["trial"]), int(found["repeat"]), found["stage"]) in known.ended_runs
+
     def is_left(found: re.Match[str]) -> bool:
         owner = known.owners.get(found["owner"])
         return owner is None or not may_live(owner)
 
-    checkpoints = _files(folder, _CHECKPOINT, is_over)
+    checkpoints = (*_files(folder, _CHECKPOINT, is_over), *_files(folder, _FRESH_FOLD, is_recorded))
     yield Removable("checkpoints of finished trials", folder / "checkpoints", checkpoints)
     yield Removable("data left by dead processes", folder / "data", _files(folder, _ARRAY, is_left))
     if not known.is_alive:

@@ -19,10 +19,13 @@ from truetune.study.evaluation import fresh_seed
 from truetune.study.jobs import failure
 from truetune.study.run_queue import Missing, RunningFinal, RunQueue
 from truetune.training import messages
-from truetune.trial import TODAY, Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
+from truetune.trial import STAGES, TODAY, Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
 from truetune.workers.memory import Death
 
 Train = Callable[[messages.Request, messages.Host], messages.Outcome | None]
+
+FOLD_FILES = rf"fresh_(?P<stage>{'|'.join(STAGES)})_(?P<trial>\d+)_(?P<repeat>\d+)_fold_\d+\.npz"
+"""Names of the files of folds that were trained ahead of a re-training, as a regular expression."""
 """Trains what is asked; None when the host refused."""
 
 

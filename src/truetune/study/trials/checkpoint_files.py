@@ -11,6 +11,9 @@ from truetune.study.trials.running import RunningTrial
 from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 
+FILES = r"trial_(?P<number>\d+)(_fold_\d+)?\.npz"
+"""Names of the files of `Checkpoints`, as a regular expression."""
+
 
 @dataclass(frozen=True)
 class Checkpoints:
