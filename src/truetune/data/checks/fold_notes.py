@@ -49,8 +49,7 @@ def same_again(folds: Sequence[Fold], fresh: Sequence[Fold]) -> str | None:
 
 def copies_of_sealed(dataset: Dataset, development_rows: Array, test_rows: Array) -> str | None:
     """As `near_identical`, of the sealed rows."""
-    line = near_identical(dataset, development_rows, test_rows)
-    return None if line is None else line.replace("validation rows", "sealed rows")
+    return near_identical(dataset, development_rows, test_rows, "sealed")
 
 
 def _parts_unused(development: Dataset, folds: Sequence[Fold]) -> list[str]:

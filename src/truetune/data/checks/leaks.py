@@ -88,7 +88,7 @@ def _row(rows: HashedRows, row: int) -> str:
     return f"row {rows.numbers[row]}" + (f" ({', '.join(known)})" if known else "")
 
 
-def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
+def near_identical(dataset: Dataset, kept: Array, held: Array, part: str = "validation") -> str | None:
     """A warning if rows of `held` are so close to rows of `kept` that they may be copies of them.
 
     Features are standardised by the kept rows. More than 200 features are randomly projected to 64, which roughly
@@ -103,6 +103,7 @@ def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
     Args:
         dataset: the rows that are split.
         kept, held: row numbers within `dataset`.
+        part: what the rows of `held` are, for the warning: "validation" or "sealed".
 
     Returns:
         One line, or None if fewer than 1 % of the held rows, or fewer than 2, are that close.
@@ -117,7 +118,7 @@ def near_identical(dataset: Dataset, kept: Array, held: Array) -> str | None:
     if near < max(LEAST_ROWS, LEAST_SHARE * len(held)):
         return None
     return (
-        f"{near} of {len(held)} validation rows are closer to a training row than {NEAR:.0%} of the usual distance "
+        f"{near} of {len(held)} {part} rows are closer to a training row than {NEAR:.0%} of the usual distance "
         "between rows. They may be copies; if so, give a row and its copies the same group."
     )
 
