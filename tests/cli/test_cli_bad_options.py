@@ -169,5 +169,5 @@ class TestOwnTask:
         )
         for words in (("--data", data), ("--use-dummy-data",), ("--objective", "uar"), ("--sfreq", "128")):
             message = refused("tune", "--task", "owntask.py:task", *words)
-            assert f"There is no option {words[0]}. It is one of the task eeg-emotion." in message
+            assert f"There is no option {words[0]}. It belongs to the task eeg-emotion." in message
             assert "owntask.py:task has no options of its own" in message

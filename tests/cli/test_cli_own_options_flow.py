@@ -1,51 +1,22 @@
-"""A user's own task with options: tuned, resumed, applied, retrained and verified from the command line."""
+"""The task of docs/how-to/options-of-a-task.md: tuned, resumed, applied, retrained and verified by commands."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.tensorflow
 
-TASK = '''"""Flowers in a table, told apart by a small network."""
-
-from dataclasses import dataclass
-from pathlib import Path
-
-import keras
-import numpy as np
-
-import truetune
-
-
-@dataclass(frozen=True)
-class Options:
-    data: Path = truetune.option(help="Table of measurements.", must_exist=True)
-    measures: int = truetune.option(4, help="Columns to take.")
-    standardize: bool = truetune.option(False, help="Centre and scale each column.")
-
-
-def make(options: Options) -> truetune.Task:
-    table = np.load(options.data)
-    X, y = table[:, : options.measures].astype("float32"), table[:, 4].astype(int)
-
-    def build(hp):
-        model = keras.Sequential([keras.Input((options.measures,))])
-        model.add(keras.layers.Dense(hp.Int("units", 4, 16, step=4, default=4), "relu"))
-        model.add(keras.layers.Dense(3, "softmax"))
-        rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log", default=1e-3)
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return model
-
-    if options.standardize:
-        X = (X - 3) / 2
-    return truetune.Task("flowers", build, truetune.Dataset(X, y), truetune.Objective("val_accuracy", "max"), epochs=2)
-'''
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "options-of-a-task.md").read_text(encoding="utf-8")
+TASK, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+HELP, REFUSAL = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 
 CONFIG = "UNITS = 4\nLEARNING_RATE = 0.001  # of Adam\n"
 TRUETUNE = (sys.executable, "-c", "from truetune.cli import main; main(prog_name='truetune')")
-TASK_WORDS = ("--task", "flowers.py:make", "--measures", "3", "--standardize")
+TASK_WORDS = ("--task", "flowers.py:make", "--measures", "3", "--scale", "log")
 TUNE = ("tune", *TASK_WORDS, "--method", "optuna", "--max-trials", "3", "--finalists", "0")
 
 
@@ -78,8 +49,32 @@ def test_the_record_and_the_export_keep_the_options(tuned):
         "task_spec": "flowers.py:make",
         "data": "my flowers é/a table.npy",
         "measures": 3,
-        "standardize": True,
+        "scale": "log",
     }
+
+
+def test_the_help_is_that_of_the_page(tuned):
+    shown = HELP.split("…\n")[1]
+    done = command(tuned, *HELP.splitlines()[0].split()[2:])
+    assert done.stdout.endswith(shown)
+
+
+def without_fingerprints(text):
+    return re.sub(r"fingerprint [0-9a-f]{16}", "fingerprint …", text)
+
+
+def test_the_pages_refusal_is_that_of_the_command(tuned):
+    done = command(tuned, *TUNE, "--data", "my flowers é/a table.npy", "--measures", "2")
+    assert without_fingerprints(done.stderr) == without_fingerprints(REFUSAL.split("\n", 1)[1])
+
+
+def test_the_pages_python_searches(tuned):
+    (tuned / "flowers.npy").write_bytes((tuned / "my flowers é" / "a table.npy").read_bytes())
+    lines = (f"from flowers import *\n{IN_PYTHON}", "assert result.best_score is not None, result")
+    script = "\n".join(lines).replace("max_trials=30", "max_trials=1, finalists=0, workers=0, directory='python'")
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=tuned, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ class TestValues:
         result = run(command, "--task", "owntask.py:make", "--sfreq", "128")
         assert result.exit_code == 2
         message = (
-            "There is no option --sfreq. It is one of the task eeg-emotion. The task owntask.py:make has no options"
+            "There is no option --sfreq. It belongs to the task eeg-emotion. The task owntask.py:make has no options"
         )
         assert message in result.output
 

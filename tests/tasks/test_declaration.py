@@ -130,7 +130,10 @@ def test_what_does_not_fit_is_refused(values, message):
 
 
 def test_what_must_be_given_is_listed_with_its_help():
-    with pytest.raises(InputError, match=r"The task faces needs what was not given:\n  --data  Folder of images\.\n"):
+    with pytest.raises(
+        InputError,
+        match=r"The task faces needs these options:\n  --data  Folder of images\.\n",
+    ):
         build(Options, {"plain": 2}, "faces")
 
 

@@ -238,4 +238,4 @@ def _meant(ctx: click.Context, flag: str) -> str:
     if close:
         return f" Did you mean {close[0]}?"
     others = [name for name in TASKS if any(option.flag == flag for option in definition_of(name).declared)]
-    return f" It is one of the task {', '.join(others)}." if others else ""
+    return f" It belongs to the task {', '.join(others)}." if others else ""

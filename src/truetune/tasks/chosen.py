@@ -31,7 +31,7 @@ def build(declared: type, values: Mapping[str, Any], of: str) -> Any:
     missing = [option for option in options.values() if option.is_required and option.name not in values]
     if missing:
         listed = "\n".join(f"  {option.flag}  {option.help}".rstrip() for option in missing)
-        raise InputError(f"The task {of} needs what was not given:\n{listed}\nGive it on the command line.")
+        raise InputError(f"The task {of} needs these options:\n{listed}\nPass them on the command line.")
     read = {name: options[name].read(value) for name, value in values.items()}
     return blamed(f"The options of {of}", lambda: _made(declared, read, of))
 
