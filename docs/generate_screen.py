@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import truetune
+from truetune.report.terminal.final_lines import final_lines
 from truetune.report.terminal.screen import LiveScreen, scored
 from truetune.tasks.choice import TaskChoice
 
@@ -40,6 +41,8 @@ def main() -> None:
         config = Path("src/config.py")
         result = truetune.tune(task, "keras-tuner", 5, observer=observer, directory=folder, config=config)
     console.print(f"Best {task.objective.name}: {scored(result.best)}", style="bold", highlight=False)
+    for line in final_lines(result):
+        console.print(line, highlight=False, markup=False)
     console.save_svg(str(PICTURE), title="truetune")
 
 

@@ -153,7 +153,7 @@ class TestBestHyperparameters:
         record["metadata"]["data"]["source"] = {"task_spec": "moved.py:task"}
         record["metadata"]["checksum"] = None
         best.write_text(json.dumps(record))
-        assert "its task is moved.py:task" in refused("apply")
+        assert "names the task moved.py:task" in refused("apply")
         assert "no file moved.py" in refused("apply", "--task", "moved.py:task")
         assert config.read_text() == CONFIG
 
