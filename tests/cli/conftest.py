@@ -25,6 +25,13 @@ def no_worker(monkeypatch):
 
 
 @pytest.fixture
+def no_tensorflow(monkeypatch):
+    """Fails the test when TensorFlow would be started, which takes seconds."""
+    start = "truetune.training.tensorflow_start.start_tensorflow"
+    monkeypatch.setattr(start, lambda: pytest.fail("TensorFlow was started before the input was refused"))
+
+
+@pytest.fixture
 def forget_own_task():
     """A user's file is a module named after it; the next test writes another under that name."""
     yield

@@ -140,7 +140,7 @@ class TestValues:
         assert "image_size=7" in made("tune", "--task", "eeg-emotion", "--data", "a", "--image-size", "7", *own)
 
     @pytest.mark.parametrize("command", COMMANDS)
-    def test_what_must_be_given(self, own, here, command):
+    def test_what_must_be_given(self, own, here, command, no_tensorflow):
         (here / "src").mkdir()
         (here / "src" / "config.py").write_text("A = 1\n")
         (here / "config.py").write_text("A = 1\n")

@@ -177,8 +177,9 @@ def verify(
 
     check_pairs(seeds)
     if dry_run:
+        task = choice.make(directory / "cache")
         start_tensorflow()
-        click.echo(foresee_from_config(choice.make(directory / "cache"), directory, VerifyOptions(seeds, seed)))
+        click.echo(foresee_from_config(task, directory, VerifyOptions(seeds, seed)))
         click.echo("Nothing was trained; the sealed rows stay sealed.")
         return
     read_config(config)
