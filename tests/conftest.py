@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -23,6 +24,8 @@ settings.load_profile("truetune")
 
 ONLY_WHEN_ASKED = ("reliability", "slow")
 
+PYTESTMARK = re.compile(r"^pytestmark = .*", re.MULTILINE)
+
 
 def pytest_configure(config):
     """A `-m` on the command line takes the place of the one in setup.cfg; tests that run only when they are asked for
@@ -32,6 +35,15 @@ def pytest_configure(config):
         if mark not in config.option.markexpr:
             asked = f"({config.option.markexpr}) and " if config.option.markexpr else ""
             config.option.markexpr = f"{asked}not {mark}"
+
+
+def pytest_ignore_collect(collection_path, config):
+    """A file all of whose tests are left out by their mark is not even imported: TensorFlow alone takes seconds."""
+    if collection_path.suffix != ".py" or " or " in config.option.markexpr:
+        return None
+    left_out = set(re.findall(r"\bnot (\w+)", config.option.markexpr))
+    marks = PYTESTMARK.search(collection_path.read_text(encoding="utf-8"))
+    return True if marks and left_out & set(re.findall(r"pytest\.mark\.(\w+)", marks[0])) else None
 
 
 @pytest.fixture
