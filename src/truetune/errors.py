@@ -13,7 +13,7 @@ Every message states what was received, what was expected, and what to do::
     ├── StorageError          the disk is full or read-only
     │   └── StorageUnavailable    possibly temporary: a full disk, a locked file, an unreachable database server
     ├── BuildError            the user's own builder or task raised before any trial could run
-    └── SearchStopped         the search ended before its budget was used up
+    └── SearchStopped         the search ended before its budget was spent
         └── RepeatedFailure   several trials in a row failed for the same reason
 """
 
@@ -78,7 +78,7 @@ class BuildError(TruetuneError):
 
 
 class SearchStopped(TruetuneError):
-    """The search ended before its budget was used up."""
+    """The search ended before its budget was spent."""
 
 
 class RepeatedFailure(SearchStopped):

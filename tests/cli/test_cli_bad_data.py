@@ -144,7 +144,7 @@ def test_an_empty_folder_lists_the_formats(here):
 
 def test_data_and_dummy_data_together(here):
     path = Rows.make().save(here / "rows.npz")
-    assert "Give one" in refused("tune", "--data", path, "--use-dummy-data")
+    assert "Expected only one of them" in refused("tune", "--data", path, "--use-dummy-data")
 
 
 def test_a_label_that_is_no_column(here):

@@ -204,7 +204,7 @@ class TestDeclared:
             ("class O: pass\ndef make(options: O): pass", "takes options."),
             (
                 "from dataclasses import dataclass\n@dataclass\nclass O:\n    a: int = 1\ndef make(options: O): pass",
-                "no frozen dataclass",
+                "not a frozen dataclass",
             ),
         ],
     )

@@ -40,7 +40,7 @@ def test_nan_in_labels_and_in_one_of_several_inputs():
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"y": np.zeros(11, dtype=int)}, "y has 11 rows where X has 12"),
+        ({"y": np.zeros(11, dtype=int)}, "y has 11 rows, but X has 12"),
         ({"groups": np.zeros(13)}, "groups has 13 rows"),
         ({"identities": {"trial": np.zeros(1)}}, "trial has 1 rows"),
         ({"parts": np.array(["train"])}, "parts has 1 rows"),

@@ -171,7 +171,7 @@ def test_levels_go_along_and_count():
 
 
 def test_levels_that_do_not_fit_are_refused():
-    with pytest.raises(DataError, match="groups has 3 rows where X has 12"):
+    with pytest.raises(DataError, match="groups has 3 rows, but X has 12"):
         dataset(groups={"subject": [1, 2, 3]}).check()
 
 

@@ -37,7 +37,7 @@ def test_good_weights_pass(weights):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones(N - 1), r"sample_weight has 11 rows where X has 12"),
+        (np.ones(N - 1), r"sample_weight has 11 rows, but X has 12"),
         (changed(4, -0.5), r"negative in 1 of 12 rows, first -0\.5 in row 4\. Expected finite numbers of at least 0"),
         (changed(7, np.nan), r"first nan in row 7"),
         (changed(7, np.inf), r"first inf in row 7"),
@@ -64,7 +64,7 @@ def test_bad_weights_are_refused(weights, message):
         ({**HEADS, "arousal": np.ones(N)}, r"columns for emotion, valence, arousal"),
         ({"emotion": np.ones(N), "valence": changed(2, -1)}, r"sample_weight of valence is NaN, infinite or negative"),
         ({"emotion": np.zeros(N), "valence": np.ones(N)}, r"sample_weight of emotion is 0 in all 12 rows"),
-        ({"emotion": np.ones(N), "valence": np.ones(3)}, r"sample_weight of valence has 3 rows where X has 12"),
+        ({"emotion": np.ones(N), "valence": np.ones(3)}, r"sample_weight of valence has 3 rows, but X has 12"),
     ],
     ids=["one missing", "unknown", "negative", "zero", "length"],
 )

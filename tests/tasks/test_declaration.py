@@ -175,11 +175,11 @@ def declared(**fields):
         (declared(task_spec=(str, "a")), "rename the field"),
         (declared(help=(bool, False)), "rename the field"),
         (declared(_size=(int, 3)), "rename the field"),
-        (declared(size=(int, 3), size_=(int, 3)), "typed as another option is"),
-        (declared(flip=(bool, True), no_flip=(bool, False)), "typed as another option is"),
+        (declared(size=(int, 3), size_=(int, 3)), "the same flag as another option"),
+        (declared(flip=(bool, True), no_flip=(bool, False)), "the same flag as another option"),
         (declared(data=(int, truetune.option(1, help="x", instead_of="nothing"))), "is instead of nothing"),
-        (int, "no frozen dataclass"),
-        (dataclass(type("Thawed", (), {})), "The options Thawed are no frozen dataclass"),
+        (int, "not a frozen dataclass"),
+        (dataclass(type("Thawed", (), {})), "The options Thawed are not a frozen dataclass"),
     ],
 )
 def test_what_cannot_be_an_option_is_refused_where_it_is_declared(made, message):

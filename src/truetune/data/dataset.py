@@ -109,7 +109,7 @@ class Dataset:
         for name, column in [*named(self.X, "X").items(), *self._columns()]:
             if len(column) != n:
                 raise DataError(
-                    f"{name} has {len(column)} rows where X has {n}. Expected one entry per row; check how they "
+                    f"{name} has {len(column)} rows, but X has {n}. Expected one entry per row; check how they "
                     "were loaded."
                 )
         self._check_groups()

@@ -16,7 +16,7 @@ class NoSuggestion(Enum):
     """What `ask` returns when there is nothing to propose."""
 
     WAIT = "nothing until a running trial ends"
-    EXHAUSTED = "nothing any more: the space or the schedule is used up"
+    EXHAUSTED = "nothing is left: the space or the schedule is exhausted"
 
 
 @dataclass(frozen=True)

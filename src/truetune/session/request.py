@@ -30,7 +30,7 @@ class SearchRequest:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, is_dummy: bool) -> StudyPlace:
-        """Where the study is written; made-up data have studies of their own."""
+        """Where the study is written; synthetic data have studies of their own."""
         options = self.options
         name = options.name_for(self.task.study_prefix or self.task.name, is_dummy)
         return StudyPlace.of(options.directory, name, options.storage)

@@ -18,12 +18,12 @@ def options_of(declared: type) -> tuple[Option, ...]:
     """The options that a dataclass declares, in their order.
 
     Raises:
-        InputError: it is no frozen dataclass, or a field cannot be an option; with the field's name.
+        InputError: it is not a frozen dataclass, or a field cannot be an option; with the field's name.
     """
     name = declared.__qualname__
     if not dataclasses.is_dataclass(declared) or not _is_frozen(declared):
         raise InputError(
-            f"The options {name} are no frozen dataclass. Expected @dataclass(frozen=True) before the class."
+            f"The options {name} are not a frozen dataclass. Expected @dataclass(frozen=True) before the class."
         )
     hints = _type_hints(declared)
     options = tuple(_option(name, field, hints[field.name]) for field in dataclasses.fields(declared) if field.init)
@@ -49,7 +49,7 @@ def _type_hints(declared: type) -> dict[str, Any]:
     except NameError as error:
         raise InputError(
             f"The types of the options {declared.__qualname__} cannot be found: {error}. Expected names that are "
-            "imported where the class stands, and not only under TYPE_CHECKING."
+            "imported in the module of the class, not only under TYPE_CHECKING."
         ) from error
 
 
@@ -120,7 +120,7 @@ def _check_names(declared: str, options: tuple[Option, ...]) -> None:
             raise refused_name(declared, option)
         if flags.count(option.flag) > 1 or f"--no-{option.flag[2:]}" in flags:
             raise InputError(
-                f"{declared}.{option.name} is typed as another option is. Expected another name; rename it."
+                f"{declared}.{option.name} has the same flag as another option. Expected another name; rename it."
             )
         if not set(option.instead_of) <= names:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Where a task's data come from: what was given, the folder `data/`, or made-up data that were asked for."""
+"""Where a task's data come from: what was given, the folder `data/`, or synthetic data that were requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DATA = Path("data")
 
 
 def default_data(data: Path | None, dummy: bool) -> Path | None:
-    """The data that were given, else `data/` where it is there and no made-up data were asked for."""
+    """The data that were given, else `data/` if it exists and no synthetic data were requested."""
     if data is None and not dummy and DATA.is_dir():
         return DATA
     return data
@@ -24,12 +24,14 @@ def check_source(data: Path | None, dummy: bool, what: str, made_up: str) -> Non
         made_up: what stands in for them, e.g. "signals".
 
     Raises:
-        DataError: both data and made-up data, or none.
+        DataError: both data and synthetic data, or none.
     """
     if dummy and data is not None:
-        raise DataError(f"Both the data {data} and dummy data were asked for. Give one: --data, or --use-dummy-data.")
+        raise DataError(
+            f"Both --data {data} and --use-dummy-data were given. Expected only one of them; omit the other."
+        )
     if not dummy and data is None:
         raise DataError(
             f"No data were given, and there is no folder data/. Expected --data DIR (a folder or file of {what}), or "
-            f"--use-dummy-data to try things out on made-up {made_up}."
+            f"--use-dummy-data to try the task on synthetic {made_up}."
         )

@@ -10,7 +10,7 @@ PHRASES = ("OOM when allocating", "std::bad_alloc", "RESOURCE_EXHAUSTED: Out of 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error`, or one it was raised from, says that memory ran out."""
+    """Whether `error`, or one in its cause chain, is an out-of-memory error."""
     seen: BaseException | None = error
     while seen is not None:
         if any(kind.__name__ in EXCEPTIONS for kind in type(seen).__mro__) or says_out_of_memory(str(seen)):
@@ -20,5 +20,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def says_out_of_memory(text: str) -> bool:
-    """Whether `text`, a message or the last lines of a log, says that memory ran out."""
+    """Whether `text`, a message or the last lines of a log, reports that memory ran out."""
     return any(phrase in text for phrase in PHRASES)

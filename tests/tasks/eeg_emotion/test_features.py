@@ -33,7 +33,7 @@ def test_old_names_and_decorated_names_are_the_same_electrodes():
 
 
 def test_an_electrode_twice_is_refused():
-    with pytest.raises(DataError, match="T7 are there more than once"):
+    with pytest.raises(DataError, match="T7 occur more than once"):
         feature_names(["T3", "T7"])
 
 

@@ -121,7 +121,7 @@ def with_nan():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X_train": features(), "y_train": emotions(19)}, "y_train has 19 rows where X_train has 20"),
+        ({"X_train": features(), "y_train": emotions(19)}, "y_train has 19 rows, but X_train has 20"),
         ({"X_train": features(), "y_train": emotions(), "groups_train": np.arange(3)}, "subject_train has 3 rows"),
         ({"X_train": features()}, "no y_train"),
         ({"X_train": features().ravel(), "y_train": emotions()}, r"shape \(3340,\)"),
@@ -142,7 +142,7 @@ def with_nan():
         (
             {"X_train": features(), "y_train": emotions(), "X_val": features(), "y_val": emotions()}
             | {"groups_val": emotions()},
-            "know different things",
+            "hold different arrays",
         ),
     ],
 )

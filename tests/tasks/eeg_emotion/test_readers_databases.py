@@ -79,7 +79,7 @@ def test_a_pickle_that_is_not_deaps_is_refused_and_not_executed(tmp_path):
         (deap(n_times=400), "8064 samples"),
         (deap() | {"labels": RATINGS[:4]}, "for 5 trials"),
         (deap() | {"labels": RATINGS + 5}, "outside 1 to 9"),
-        (deap() | {"data": "text"}, "no array of floats"),
+        (deap() | {"data": "text"}, "not an array of floats"),
     ],
 )
 def test_deap_files_of_another_shape_are_refused(tmp_path, content, message):

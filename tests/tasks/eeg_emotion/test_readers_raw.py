@@ -105,7 +105,7 @@ def test_channels_that_are_no_electrodes_are_left_out(tmp_path):
     ("rows", "header", "message"),
     [
         (["a.edf,x"], "file,emotion", "no column label"),
-        (["b.edf,x"], "file,label", "names the file 'b.edf', which is there 0 times"),
+        (["b.edf,x"], "file,label", "names the file 'b.edf', which exists 0 times"),
         (["a.edf,0,99,x"], "file,onset,duration,label", "the recording lasts 12 s"),
         (["a.edf,zero,9,x"], "file,onset,duration,label", "onset 'zero'"),
         (["a.edf,0,0,x"], "file,onset,duration,label", "duration 0"),
@@ -145,7 +145,7 @@ def test_half_a_recording_is_not_taken_for_a_whole_one(tmp_path, suffix):
     data = file.with_suffix(".eeg") if suffix == ".vhdr" else file
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
     labels_table(tmp_path, [f"a{suffix},1,{onset},{duration},{word},0" for onset, duration, word in EVENTS])
-    with pytest.raises(DataError, match=r"cannot be read|where the recording lasts"):
+    with pytest.raises(DataError, match=r"cannot be read|but the recording lasts"):
         load(tmp_path)
 
 

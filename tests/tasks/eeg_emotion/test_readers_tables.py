@@ -136,7 +136,7 @@ def test_long_trials_are_cut_into_windows(tmp_path):
         (lambda t: t.assign(sfreq=512), "at least 0.5 s"),
         (lambda t: t[:0], "no rows"),
         (lambda t: t[t.condition == "rest"], "Every row has the label rest"),
-        (lambda t: t.rename(columns={"FP2": "Fp1"}), "Fp1 are there more than once"),
+        (lambda t: t.rename(columns={"FP2": "Fp1"}), "Fp1 occur more than once"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(tmp_path, change, message):

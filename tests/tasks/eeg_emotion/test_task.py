@@ -38,7 +38,7 @@ def test_no_data_says_what_to_give(tmp_path, monkeypatch):
 
 
 def test_data_and_dummy_data_together_are_refused(tmp_path):
-    with pytest.raises(DataError, match="Give one"):
+    with pytest.raises(DataError, match="Expected only one of them"):
         make_task(EmotionOptions(tmp_path, use_dummy_data=True))
 
 

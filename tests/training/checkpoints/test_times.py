@@ -99,7 +99,7 @@ def test_a_checkpoint_that_cannot_be_written_is_said_once(writing, blocked):
     assert not writing.epoch(100.0)
     writing.write()
     assert len(blocked) == 1
-    assert "A checkpoint is left out, the trial goes on without it: " in blocked[0]
+    assert "Could not write a checkpoint; the trial continues without it: " in blocked[0]
 
 
 def test_where_a_promotion_counts_on_it_an_older_one_is_removed(writing, monkeypatch):

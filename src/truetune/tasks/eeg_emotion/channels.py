@@ -63,7 +63,7 @@ def standard_names(names: Sequence[str]) -> tuple[str, ...]:
     twice = sorted({name for name in result if result.count(name) > 1})
     if twice:
         raise DataError(
-            f"The channels {', '.join(twice)} are there more than once among {', '.join(names)}. Expected each "
+            f"The channels {', '.join(twice)} occur more than once among {', '.join(names)}. Expected each "
             "electrode once; rename or drop the others."
         )
     return result

@@ -103,7 +103,7 @@ class Recordings:
         typical = float(np.median(self.signals.std(axis=-1)))
         if typical < _SMALLEST_MICROVOLTS:
             raise DataError(
-                f"The signals{where} vary by {typical:.2g} only. Expected microvolts, where EEG varies by 1 to 100; "
+                f"The signals{where} vary by only {typical:.2g}. Expected microvolts, where EEG varies by 1 to 100; "
                 "multiply volts by 1e6, and check that the recording is not flat."
             )
 

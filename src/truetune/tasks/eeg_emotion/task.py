@@ -27,10 +27,10 @@ def make_task(options: EmotionOptions, settings: TaskSettings | None = None) -> 
     """Load the data and make a builder that fits them.
 
     The objective is `val_emotion_accuracy` where none is given, or `val_accuracy` where the data carry one plain label.
-    Trials have at most 30 epochs, 4 on made-up signals, which are of 20 subjects.
+    Trials have at most 30 epochs, 4 on synthetic signals, which are of 20 subjects.
 
     Raises:
-        DataError: no data were given, both data and made-up ones, or data that cannot be used.
+        DataError: no data were given, both data and synthetic ones, or data that cannot be used.
         ObjectiveError: the model will not log this objective.
     """
     settings = settings or TaskSettings()

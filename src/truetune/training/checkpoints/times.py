@@ -27,7 +27,7 @@ class CheckpointTimes:
     Args:
         path: the file; None writes nothing, ever.
         clock: seconds, monotonic.
-        note: told once why one could not be written.
+        note: called once with the reason if one could not be written.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CheckpointTimes:
         self._cost: float | None = None
 
     def epoch_ended(self, model: Any, progress: Progress) -> bool:
-        """Write if it is time to, and say whether it was."""
+        """Write if due; return whether it was."""
         if self._path is None or self._clock() - self._last < SECONDS_BETWEEN * self._expected(model, progress):
             return False
         return self._try(self._path, model, progress)
@@ -62,7 +62,7 @@ class CheckpointTimes:
             return True
         except StorageError as error:
             if self._note is not None:
-                self._note(f"A checkpoint is left out, the trial goes on without it: {error}")
+                self._note(f"Could not write a checkpoint; the trial continues without it: {error}")
             self._note = None
             return False
         finally:

@@ -1,4 +1,4 @@
-"""The folds of a trial, each with its rows preprocessed as its own training rows say."""
+"""The folds of a trial, each preprocessed by its own training rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a confusion matrix says of each class, counted: the hits, and how often the class is true and is predicted."""
+"""Per-class counts of a confusion matrix: the hits, and how often the class is true and is predicted."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _part(path: Path, arrays: Mapping[str, Array], suffix: str, label: str, grou
     for name, array in part.items():
         if array.ndim == 0 or len(array) != len(part["X"]):
             raise DataError(
-                f"{name}{suffix} has {len(array) if array.ndim else 'no'} rows where X{suffix} has {len(part['X'])}. "
+                f"{name}{suffix} has {len(array) if array.ndim else 'no'} rows, but X{suffix} has {len(part['X'])}. "
                 "Expected one entry per row; save them again from the same table."
             )
     return part
@@ -142,7 +142,7 @@ def _join(
         raise DataError(f"The parts in {path} have {sorted(widths)} features. Expected the same features in each.")
     if len({frozenset(part) for part in parts}) > 1:
         raise DataError(
-            f"The parts in {path} know different things: {'; '.join(', '.join(sorted(part)) for part in parts)}. "
+            f"The parts in {path} hold different arrays: {'; '.join(', '.join(sorted(part)) for part in parts)}. "
             "Expected the same arrays for each part; add the missing ones."
         )
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

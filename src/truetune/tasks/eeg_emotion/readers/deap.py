@@ -79,7 +79,7 @@ def _arrays(file: Path, content: Any) -> tuple[Array, Array]:
     data, ratings = content["data"], content["labels"]
     for name, array in (("data", data), ("labels", ratings)):
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-            raise DataError(f"'{name}' in {file} is no array of floats. Expected {_EXPECTED}.")
+            raise DataError(f"'{name}' in {file} is not an array of floats. Expected {_EXPECTED}.")
     shortest = round((BASELINE_SECONDS + 1) * SFREQ)
     if data.ndim != 3 or data.shape[1] != N_CHANNELS or data.shape[2] < shortest:
         raise DataError(f"'data' in {file} has shape {data.shape}. Expected {_EXPECTED}.")

@@ -115,7 +115,7 @@ def _stretch(signal: Array, sfreq: float, event: _Event) -> Array:
     stop = start + int(event.duration * sfreq + 1e-6)
     if start < 0 or stop > signal.shape[1] or stop <= start:
         raise DataError(
-            f"The trial at {event.onset:g} s of {event.file} lasts {event.duration:g} s, where the recording lasts "
+            f"The trial at {event.onset:g} s of {event.file} lasts {event.duration:g} s, but the recording lasts "
             f"{signal.shape[1] / sfreq:g} s. Expected it to lie inside; correct its onset and duration (in seconds)."
         )
     return signal[:, start:stop]
@@ -173,7 +173,7 @@ def _event(table: Path, row: dict[Any, Any], recordings: list[Path], label: str)
     found = [f for f in recordings if f == table.parent / name or f.name == name]
     if len(found) != 1:
         raise DataError(
-            f"{table} names the file '{name}', which is there {len(found)} times. Expected the name of one recording, "
+            f"{table} names the file '{name}', which exists {len(found)} times. Expected the name of one recording, "
             f"relative to {table.parent}."
         )
     onset = _seconds(table, row.get("onset", 0.0), "onset")
