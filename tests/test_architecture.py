@@ -51,7 +51,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "click": ("cli",),
     "rich": ("cli", "report"),
     "mne": ("tasks",),
-    "libcst": ("config",),
+    "libcst": ("config.python",),
 }
 """Who may import which library; `*` stands for one name."""
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from truetune.config.languages import parse_config, read_text
 from truetune.config.mapping import ConfigMapping
 from truetune.config.patch import plan_patch
-from truetune.config.source import literals, parse_config
-from truetune.config.text import ConfigText
 from truetune.errors import ConfigError
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 
@@ -69,10 +68,10 @@ def test_there_and_back_is_identity(values: dict[str, Any]) -> None:
 @given(eeg_hyperparameters())
 def test_the_projects_own_config_holds_any_winner(values: dict[str, Any]) -> None:
     patch = plan_patch(
-        ConfigText.read(EEG_CONFIG), EEG_EMOTION_MAPPING.to_config(values), EEG_EMOTION_MAPPING.scope, "study trial 1"
+        read_text(EEG_CONFIG), EEG_EMOTION_MAPPING.to_config(values), EEG_EMOTION_MAPPING.scope, "study trial 1"
     )
     assert patch.missing == {}
-    read = EEG_EMOTION_MAPPING.from_config(literals(parse_config(patch.after), EEG_EMOTION_MAPPING.scope))
+    read = EEG_EMOTION_MAPPING.from_config(parse_config(patch.after).literals(EEG_EMOTION_MAPPING.scope))
     assert {name: (type(read[name]), read[name]) for name in values} == {n: (type(v), v) for n, v in values.items()}
 
 

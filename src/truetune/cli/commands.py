@@ -121,7 +121,7 @@ def finish_options(command: Any) -> Any:
 @reported
 def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
     """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
-    from truetune.config.source import read_config
+    from truetune.config.languages import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
     read_config(config)  # what cannot be read is said before anything slow
@@ -157,7 +157,7 @@ def verify(
     What can be found is said before: decide on the number of seeds with --dry-run.
     """
     from truetune.config.apply import before_values
-    from truetune.config.source import read_config
+    from truetune.config.languages import read_config
     from truetune.training.tensorflow_start import start_tensorflow
     from truetune.verification.verify import VerifyOptions, check_pairs, foresee_from_config, verify_from_config
 

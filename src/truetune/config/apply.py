@@ -1,4 +1,4 @@
-"""The winner into `config.py`, and out of it again."""
+"""The winner into the config file, and out of it again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from truetune.config.backup import Origin, backups, undo
+from truetune.config.languages import config_text, parse_config, read_text
 from truetune.config.mapping import ConfigMapping, ConfigValue
 from truetune.config.patch import Patch, plan_patch
-from truetune.config.source import ConfigSource, literals, parse_config
-from truetune.config.text import ConfigText
+from truetune.config.values import values_in
 from truetune.errors import ConfigError
 from truetune.results.export import BestHyperparameters, load
 from truetune.space import Value
@@ -27,9 +27,9 @@ def apply(
 
     Args:
         best: the winner, or the `best_hyperparameters.json` that holds it.
-        config_path: the Python file to patch. It is read as source, never imported.
+        config_path: the Python or YAML file to patch. It is read as text, never imported.
         mapping: which key holds which hyperparameter; None uses upper-case names.
-        scope: the class or dict that holds the keys; None uses the mapping's, or looks everywhere.
+        scope: the class, dict or mapping that holds the keys; None uses the mapping's, or looks everywhere.
 
     Raises:
         ExportError: the JSON is missing, damaged or not ours.
@@ -51,8 +51,7 @@ def current_values(config_path: str | Path, mapping: ConfigMapping, scope: str |
         ConfigError: it cannot be read, a key of the mapping is there but is not exactly one literal, or a list is
             shorter than its count says.
     """
-    source = parse_config(ConfigText.read(config_path))
-    return _values(source, mapping, scope if scope is not None else mapping.scope)
+    return values_in(parse_config(read_text(config_path)), mapping, scope)
 
 
 def before_values(
@@ -75,13 +74,8 @@ def before_values(
     origin = known[0].origin
     mapping = mapping or ConfigMapping(origin.scope, origin.keys, origin.counts)
     scope = next((s for s in (scope, mapping.scope, origin.scope) if s is not None), None)
-    source = parse_config(ConfigText.from_bytes(known[0].content(), str(known[0].path)))
-    return _values(source, mapping, scope)
-
-
-def _values(source: ConfigSource, mapping: ConfigMapping, scope: str | None) -> dict[str, Value]:
-    present = [key for key in mapping.keys.values() if source.find(key, scope)]
-    return mapping.from_config(literals(source, scope, required=present))
+    before = config_text(known[0].content(), str(known[0].path), Path(config_path).suffix)
+    return values_in(parse_config(before), mapping, scope)
 
 
 def _epochs(winner: BestHyperparameters, mapping: ConfigMapping) -> dict[str, ConfigValue]:

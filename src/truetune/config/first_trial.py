@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from truetune.config.languages import read_config
 from truetune.config.mapping import ConfigMapping
-from truetune.config.source import read_config
 from truetune.space import Space, Value
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
