@@ -52,6 +52,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "rich": ("cli", "report"),
     "mne": ("tasks",),
     "libcst": ("config.python",),
+    "ruamel": ("config.yaml",),
 }
 """Who may import which library; `*` stands for one name."""
 

@@ -9,7 +9,7 @@ from truetune.config.backup import Origin, backups, undo
 from truetune.config.languages import config_text, parse_config, read_text
 from truetune.config.mapping import ConfigMapping, ConfigValue
 from truetune.config.patch import Patch, plan_patch
-from truetune.config.values import values_in
+from truetune.config.values import check_given, values_in
 from truetune.errors import ConfigError
 from truetune.results.export import BestHyperparameters, load
 from truetune.space import Value
@@ -33,11 +33,14 @@ def apply(
 
     Raises:
         ExportError: the JSON is missing, damaged or not ours.
-        ConfigError: the file cannot be patched safely; see `plan_patch`.
+        ConfigError: the file cannot be patched safely; see `plan_patch`. Or the mapping was given keys (`with_keys`)
+            that the file does not have, or for hyperparameters that the winner does not have.
     """
     winner = best if isinstance(best, BestHyperparameters) else load(best)
     mapping = mapping or ConfigMapping.for_names(winner.hyperparameters)
     scope = scope if scope is not None else mapping.scope
+    _check_given(winner, mapping)
+    check_given(parse_config(read_text(config_path)), mapping, scope)
     comment = f"{winner.metadata.study_name} trial {winner.metadata.trial}"
     patch = plan_patch(config_path, mapping.to_config(winner.hyperparameters), scope, comment, _epochs(winner, mapping))
     origin = Origin(comment=comment, scope=scope, keys=dict(mapping.keys), counts=dict(mapping.counts))
@@ -61,7 +64,8 @@ def before_values(
 
     Args:
         config_path: the config file as it is now.
-        mapping, scope: as they were given to `apply`; None uses what that apply noted.
+        mapping, scope: as they were given to `apply`; None, and a mapping of typed keys only, uses what that apply
+            noted for the rest.
 
     Raises:
         ConfigError: nothing was applied, or the backup is damaged.
@@ -72,10 +76,21 @@ def before_values(
             f"Nothing was applied to {config_path}: no backup of an apply stands beside it. Run `truetune apply` first."
         )
     origin = known[0].origin
-    mapping = mapping or ConfigMapping(origin.scope, origin.keys, origin.counts)
+    mapping = mapping or ConfigMapping()
     scope = next((s for s in (scope, mapping.scope, origin.scope) if s is not None), None)
+    if mapping.has_typed_keys_only:
+        mapping = ConfigMapping(origin.scope, origin.keys, origin.counts).with_keys(mapping.keys)
     before = config_text(known[0].content(), str(known[0].path), Path(config_path).suffix)
     return values_in(parse_config(before), mapping, scope)
+
+
+def _check_given(winner: BestHyperparameters, mapping: ConfigMapping) -> None:
+    known = {mapping.pattern_of(name) for name in winner.hyperparameters}
+    for name in sorted(mapping.given - known - {"epochs"}):
+        raise ConfigError(
+            f"The key {mapping.keys[name]} was given for {name}, and the winner has no such hyperparameter. It has: "
+            f"{', '.join(sorted(known))}. Map one of these, or leave this one out."
+        )
 
 
 def _epochs(winner: BestHyperparameters, mapping: ConfigMapping) -> dict[str, ConfigValue]:

@@ -36,6 +36,7 @@ class Assignment:
         problem: why it is no value that can be read and replaced; empty where it is one.
         locked: why it can be read but not replaced; empty where it can be.
         doubt: how readers of the language differ about the value; empty where all agree.
+        clear: how to write it so that all agree; empty where they do.
         node: what stands there in the parsed file.
         annotation: source of the type it is declared with, or empty.
         is_element: of a list: it is found by its path only.
@@ -48,6 +49,7 @@ class Assignment:
     problem: str = ""
     locked: str = ""
     doubt: str = ""
+    clear: str = ""
     node: Any = field(default=None, compare=False, repr=False)
     annotation: str = ""
     is_element: bool = False
@@ -139,6 +141,10 @@ class ConfigFile(ABC):
         if found[0].problem:
             raise self.refusal(found[0], found[0].problem)
         return found[0]
+
+    def doubt(self, assignment: Assignment) -> str:
+        """How readers differ about a value, in a sentence without its end."""
+        return f"{assignment.key} in {self.text.name}, {assignment.place}, {assignment.doubt}"
 
     def refusal(self, assignment: Assignment, why: str) -> ConfigError:
         """The error for a key that is not one plain value."""

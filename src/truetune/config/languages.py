@@ -11,6 +11,8 @@ from truetune.config.base import ConfigFile
 from truetune.config.python.file import PythonFile
 from truetune.config.python.text import decode_python
 from truetune.config.text import ConfigText
+from truetune.config.yaml.file import YamlFile
+from truetune.config.yaml.text import MOST_BYTES, decode_yaml
 from truetune.errors import ConfigError
 
 
@@ -21,15 +23,18 @@ class Language:
     Attributes:
         decode: the file's bytes, its name for messages and its suffix → its text.
         parse: its text → the file.
+        most_bytes: that are read of a file; -1 reads all. `decode` refuses what has so many.
     """
 
     decode: Callable[[bytes, str, str], ConfigText]
     parse: Callable[[ConfigText], ConfigFile]
+    most_bytes: int = -1
 
 
 _PYTHON = Language(decode_python, PythonFile.parse)
+_YAML = Language(decode_yaml, YamlFile.parse, MOST_BYTES + 1)
 
-LANGUAGES: Mapping[str, Language] = {".py": _PYTHON}
+LANGUAGES: Mapping[str, Language] = {".py": _PYTHON, ".yaml": _YAML, ".yml": _YAML}
 """By suffix of the file's name, in lower case."""
 
 
@@ -55,7 +60,8 @@ def read_text(path: str | Path) -> ConfigText:
         ConfigError: it is missing, unreadable, or not valid in its language.
     """
     try:
-        raw = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            raw = file.read(_language(Path(path).suffix).most_bytes)
     except FileNotFoundError as error:
         raise ConfigError(
             f"There is no file {path}. Give the path of an existing config file ({', '.join(LANGUAGES)})."

@@ -124,7 +124,7 @@ def plan_patch(
     found += [one for one in _find_optional(config, optional or {}, scope, notes) if not list(_shared([*found, one]))]
     changed = [(a, value) for a, value in found if not _holds(a, value)]
     unchanged = tuple(a.key for a, value in found if _holds(a, value))
-    notes += [f"{a.key} in {text.name}, {a.place}, {a.doubt}." for a, _ in changed if a.doubt]
+    notes += [f"{config.doubt(a)}. It becomes {value!r} to both." for a, value in changed if a.doubt]
     replaced = config.replace(changed, comment)
     after = _checked(config, replaced.text, found)
     changes = sorted((Change(a.key, a.scope, a.line, a.value, value) for a, value in changed), key=lambda c: c.line)
