@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import BEST, CONFIG, best_option, config_option, seed_option
+from truetune.cli.mapped import Tuned, config_words, takes_tuned, winners_mapping
+from truetune.cli.options import BEST, best_option, config_option, map_option, seed_option
 from truetune.cli.task_options import METAVAR, TaskCommand, task_options
 from truetune.cli.trust import MODELS, task_of
 
@@ -25,6 +26,7 @@ NOT_IMPROVED = 5
 @click.command()
 @best_option
 @config_option
+@map_option
 @click.option(
     "--task",
     "task_spec",
@@ -36,7 +38,15 @@ NOT_IMPROVED = 5
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 @reported
-def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, yes: bool, dry_run: bool) -> None:
+def apply(
+    best: Path,
+    config: Path,
+    pairs: tuple[str, ...],
+    task_spec: str | None,
+    scope: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Write the winner into the config: shows the diff, asks, writes, keeps a backup."""
     from truetune.config.apply import apply as make_patch
     from truetune.results.export import load
@@ -44,7 +54,7 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
     winner = load(best)
     has_task = task_spec is not None or bool(winner.metadata.data.source)
     mapping = task_of(winner, best, task_spec).mapping() if has_task else None
-    patch = make_patch(winner, config, mapping, scope)
+    patch = make_patch(winner, config, winners_mapping(mapping, pairs, winner.hyperparameters), scope)
     for key in patch.missing:
         click.echo(f"{config} has no key for {key}; it stays out.")
     for note in patch.notes:
@@ -60,15 +70,17 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
         click.echo("Nothing was changed.")
         return
     backup = patch.write()
-    click.echo(f"{config} was written; the earlier one is kept as {backup}. Undo with: truetune undo")
-    click.echo(_after_apply(winner, best, config))
+    click.echo(
+        f"{config} was written; the earlier one is kept as {backup}. Undo with: truetune undo{config_words(config, ())}"
+    )
+    click.echo(_after_apply(winner, best, config, pairs))
 
 
-def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
+def _after_apply(winner: BestHyperparameters, best: Path, config: Path, pairs: tuple[str, ...]) -> str:
     """The commands to type next: the task's own script where it stands beside its config, else `truetune train`."""
     from truetune.tasks.registry import TASKS
 
-    given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    given = config_words(config, pairs)
     if best != BEST and best.name == BEST.name:
         given += f" --directory {shlex.quote(str(best.parent))}"
     entry = TASKS.get((winner.metadata.data.source or {}).get("task_spec", ""))
@@ -100,6 +112,7 @@ class TunedTaskCommand(TaskCommand):
 
 def finish_options(command: Any) -> Any:
     """What `train` and `verify` share."""
+    command = takes_tuned(command)
     for option in (
         click.option(
             "--directory",
@@ -109,6 +122,7 @@ def finish_options(command: Any) -> Any:
             help="Where the study is, and where everything is written.",
         ),
         config_option,
+        map_option,
         task_options,
     ):
         command = option(command)
@@ -119,18 +133,18 @@ def finish_options(command: Any) -> Any:
 @finish_options
 @seed_option
 @reported
-def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
+def train(seed: int, tuned: Tuned) -> None:
     """Retrain from the config on training and validation rows, and save the model; the test part stays sealed."""
     from truetune.config.languages import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
-    read_config(config)  # what cannot be read is said before anything slow
-    task = choice.make(directory / "cache")
+    read_config(tuned.config)  # what cannot be read is said before anything slow
+    task = tuned.make_task()
     start_tensorflow()
     from truetune.verification.retrain import retrain_from_config
 
-    click.echo(f"Training {task.name} from {config} ({task.load().kind}) …")
-    click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=choice.epochs)))
+    click.echo(f"Training {task.name} from {tuned.config} ({task.load().kind}) …")
+    click.echo(str(retrain_from_config(task, tuned.config, tuned.directory, seed=seed, epochs=tuned.choice.epochs)))
 
 
 @click.command(cls=TunedTaskCommand)
@@ -142,15 +156,7 @@ def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
 @click.option("--require-improvement", is_flag=True, help="Exit with 5 unless the verdict is 'improved'.")
 @click.option("--dry-run", is_flag=True, help="Only say which difference this can find; the sealed rows stay sealed.")
 @reported
-def verify(
-    seed: int,
-    seeds: int,
-    require_improvement: bool,
-    dry_run: bool,
-    directory: Path,
-    config: Path,
-    choice: TaskChoice,
-) -> None:
+def verify(seed: int, seeds: int, require_improvement: bool, dry_run: bool, tuned: Tuned) -> None:
     """Train the config before and after the last apply on the same seeds and compare them on the sealed rows.
 
     Each look at the sealed rows is entered into a ledger beside the study; the result of a second one is exploratory.
@@ -164,16 +170,17 @@ def verify(
     check_pairs(seeds)
     if dry_run:
         start_tensorflow()
-        click.echo(foresee_from_config(choice.make(directory / "cache"), directory, VerifyOptions(seeds, seed)))
+        task = tuned.choice.make(tuned.directory / "cache")
+        click.echo(foresee_from_config(task, tuned.directory, VerifyOptions(seeds, seed)))
         click.echo("Nothing was trained, and the sealed rows stay sealed.")
         return
-    read_config(config)
-    before_values(config)  # what is missing is said before anything slow
-    task = choice.make(directory / "cache")
+    read_config(tuned.config)
+    before_values(tuned.config)  # what is missing is said before anything slow
+    task = tuned.make_task()
     start_tensorflow()
-    click.echo(f"{2 * seeds} trainings, before and after the last apply to {config} ({task.load().kind}) …")
+    click.echo(f"{2 * seeds} trainings, before and after the last apply to {tuned.config} ({task.load().kind}) …")
     options = VerifyOptions(seeds, seed, announce=click.echo, progress=_say_training)
-    found = verify_from_config(task, config, directory, options)
+    found = verify_from_config(task, tuned.config, tuned.directory, options)
     click.echo(str(found))
     if require_improvement and found.verdict.outcome != "improved":
         raise SystemExit(NOT_IMPROVED)

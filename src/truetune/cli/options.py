@@ -48,6 +48,14 @@ def search_options(command: Command) -> Command:
     return command
 
 
+map_option = click.option(
+    "--map",
+    "pairs",
+    multiple=True,
+    metavar="NAME=KEY",
+    help="Key of a hyperparameter in the config, e.g. learning_rate=training.lr; repeatable.  [default: the task's]",
+)
+
 _SEARCH = (
     click.option("--method", default="keras-tuner", show_default=True, help="keras-tuner or optuna."),
     click.option(
@@ -182,14 +190,19 @@ _SEARCH = (
         "--config",
         type=click.Path(path_type=Path),
         default=None,
-        help="The config whose values are trial 0.  [default: src/config.py when it is there]",
+        help="The config whose values are trial 0, Python or YAML.  [default: src/config.py when it is there]",
     ),
+    map_option,
 )
 
 best_option = click.option(
     "--best", type=click.Path(path_type=Path), default=BEST, show_default=True, help="The exported winner."
 )
 config_option = click.option(
-    "--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="The config file."
+    "--config",
+    type=click.Path(path_type=Path),
+    default=CONFIG,
+    show_default=True,
+    help="The config file, Python or YAML.",
 )
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is random.")

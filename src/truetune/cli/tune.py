@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
+from truetune.cli.mapped import config_words, make_task
 from truetune.cli.options import CONFIG, SETTINGS, search_options
 from truetune.cli.task_options import TaskCommand, task_options
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="Where the winner is written.  [default: <directory>/best_hyperparameters.json]",
 )
 @reported
-def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) -> None:
+def tune(dry_run: bool, output: Path | None, choice: TaskChoice, pairs: tuple[str, ...], **chosen: Any) -> None:
     """Search for the best hyperparameters and export them.
 
     Running the same command again goes on where it was interrupted; a larger --max-trials extends the search.
@@ -42,24 +43,25 @@ def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) 
 
     console = Console()
     options = _options(chosen)
-    task = choice.make(options.directory / "cache")
+    task = make_task(choice, options.directory, pairs)
     options = _with_config(options, task)
     if dry_run:
         _show_plan(console, task, options)
         return
-    _tune(console, task, options, choice.source(), output or options.directory / "best_hyperparameters.json")
+    written = output or options.directory / "best_hyperparameters.json"
+    _tune(console, task, options, choice.source(), written, f"truetune apply{config_words(options.config, pairs)}")
 
 
 @click.command(cls=TaskCommand)
 @task_options
 @search_options
 @reported
-def plan(choice: TaskChoice, **chosen: Any) -> None:
+def plan(choice: TaskChoice, pairs: tuple[str, ...], **chosen: Any) -> None:
     """Show the space, its size, the schedule and the time a search would take; train two timed epochs at most."""
     from rich.console import Console
 
     options = _options(chosen)
-    task = choice.make(options.directory / "cache")
+    task = make_task(choice, options.directory, pairs)
     _show_plan(Console(), task, _with_config(options, task))
 
 
@@ -77,7 +79,9 @@ def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
     return options
 
 
-def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path) -> None:
+def _tune(
+    console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path, next_command: str
+) -> None:
     from truetune.api import run_search
     from truetune.report.terminal.summary import print_summary
 
@@ -85,7 +89,7 @@ def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str
         _say_what(observer, task)
         result = run_search(task, options, observer, source)
     written = result.export(output)
-    print_summary(console, result, written, "truetune apply")
+    print_summary(console, result, written, next_command)
 
 
 def _say_what(observer: Observer, task: Task) -> None:

@@ -165,7 +165,7 @@ class ConfigFile(ABC):
         Raises:
             ConfigError: the scope is not there, or a required key is missing or has not one value.
         """
-        values = self._plain_values(self._top_or(scope))
+        values = {key: found.value for key, found in self.plain(scope).items()}
         for key in required:
             assignment = self.require(key, scope)
             if assignment is None:
@@ -174,15 +174,13 @@ class ConfigFile(ABC):
             values.setdefault(key, assignment.value)
         return values
 
-    def has(self, scope: str | None) -> bool:
-        """Whether there is such a scope; the whole file, None, is there always."""
-        return scope is None or self._top_or(scope) in self.scopes
+    def plain(self, scope: str | None = None) -> dict[str, Assignment]:
+        """Of every key that has exactly one plain value; a key of the scope itself hides those nested in it.
 
-    def keys(self, scope: str | None = None) -> list[str]:
-        return list(dict.fromkeys(a.key for a in self._within(self._top_or(scope)) if not a.is_element))
-
-    def _plain_values(self, scope: str | None) -> dict[str, Any]:
-        """Of every key that has exactly one plain value; a key of the scope itself hides those nested in it."""
+        Raises:
+            ConfigError: the scope is not there.
+        """
+        scope = self._top_or(scope)
         candidates = [a for a in self._within(scope) if not a.is_element]
         direct = [a for a in candidates if a.scope == scope]
         hidden = {loose_key(a.key) for a in direct}
@@ -192,7 +190,14 @@ class ConfigFile(ABC):
         for a in candidates:
             if a.scope != scope and loose_key(a.key) not in hidden:
                 found[a.key].append(a)
-        return {key: places[0].value for key, places in found.items() if len(places) == 1 and not places[0].problem}
+        return {key: places[0] for key, places in found.items() if len(places) == 1 and not places[0].problem}
+
+    def has(self, scope: str | None) -> bool:
+        """Whether there is such a scope; the whole file, None, is there always."""
+        return scope is None or self._top_or(scope) in self.scopes
+
+    def keys(self, scope: str | None = None) -> list[str]:
+        return list(dict.fromkeys(a.key for a in self._within(self._top_or(scope)) if not a.is_element))
 
     def _at(self, path: str, scope: str | None) -> list[Assignment]:
         """By a path with dots."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from truetune.config.languages import parse_config, read_text
 from truetune.config.mapping import ConfigMapping
 from truetune.config.values import doubts_in, unreadable_in, values_in, without
-from truetune.space import Space, Value
+from truetune.space import Hyperparameter, Space, Value
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
 from truetune.task import Task
@@ -45,9 +45,15 @@ def trial_zero_values(space: Space, task: Task, options: SearchOptions, observer
         if first[key] != given:
             observer.note(
                 f"Trial 0 uses {hyperparameter.name} = {first[key]!r}: today's {given!r} in {options.config} is "
-                f"outside {hyperparameter.describe()}."
+                f"{_why_not(hyperparameter, given)}."
             )
     return first
+
+
+def _why_not(hyperparameter: Hyperparameter, given: Value) -> str:
+    if isinstance(given, str) and hyperparameter.kind in ("Int", "Float"):
+        return "text; write a number, without quotes"
+    return f"outside {hyperparameter.describe()}"
 
 
 def _notes(config: Path, mapping: ConfigMapping | None, names: set[str]) -> Iterable[str]:

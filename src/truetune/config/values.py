@@ -16,7 +16,7 @@ _MOST_LISTED = 30
 
 
 def values_in(file: ConfigFile, mapping: ConfigMapping, scope: str | None = None) -> dict[str, Value]:
-    """Hyperparameters by name: those of the mapping, and all keys that stand in one place.
+    """Hyperparameters by name: those of the mapping, and all other keys that stand in one place.
 
     Args:
         file: the config.
@@ -31,9 +31,10 @@ def values_in(file: ConfigFile, mapping: ConfigMapping, scope: str | None = None
     check_given(file, mapping, scope)
     mapped = _mapped_in(file, mapping, scope)
     names = {name for name, key in mapping.keys.items() if key in mapped}
-    others = file.literals(scope) if file.has(scope) or not mapped else {}
-    unmapped = {key: value for key, value in others.items() if key.lower() not in names}
-    return mapping.from_config({**unmapped, **{key: found.value for key, found in mapped.items()}})
+    others = file.plain(scope) if file.has(scope) or not mapped else {}
+    taken = {found.path for found in mapped.values()}
+    free = {key: a.value for key, a in others.items() if a.path not in taken and key.lower() not in names}
+    return mapping.from_config({**free, **{key: found.value for key, found in mapped.items()}})
 
 
 def check_given(file: ConfigFile, mapping: ConfigMapping, scope: str | None) -> None:
