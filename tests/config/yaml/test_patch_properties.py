@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,6 +249,27 @@ def test_pyyaml_and_ruamel_read_the_new_values_with_their_types(file: Generated)
         for path, old, new in zip(file.paths, file.old, file.new, strict=True):
             expected = float(new) if type(old) is float else new
             assert plain(found_by(reader, patch.after.text, path)) == plain(expected), (reader, path)
+
+
+@slow_generator
+@given(config_files())
+def test_pyyaml_and_ruamel_read_all_other_values_as_before(file: Generated) -> None:
+    after = plan_patch(file.source, file.values, comment="study trial 7").after.text
+    for reader in (pyyaml, ruamel_yaml):
+        before, now = (list(leaves(reader(text), file.paths)) for text in (file.source.text, after))
+        assert now == before
+
+
+def leaves(value: Any, left_out: tuple[str, ...], path: str = "") -> Iterator[tuple[str, str]]:
+    """Path, and type and value, of what is in a document; in its order."""
+    if path in left_out:
+        yield path, ""
+    elif isinstance(value, (dict, list)):
+        yield path, f"{len(value)} values"
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, left_out, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, repr(value)
 
 
 @slow_generator
