@@ -51,7 +51,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "click": ("cli",),
     "rich": ("cli", "report"),
     "mne": ("tasks",),
-    "libcst": ("config",),
+    "libcst": ("config.python",),
+    "ruamel": ("config.yaml",),
 }
 """Who may import which library; `*` stands for one name."""
 

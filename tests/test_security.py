@@ -44,6 +44,23 @@ def test_pickles_are_used_only_where_it_is_documented() -> None:
     assert found == set(ALLOWED)
 
 
+def test_yaml_is_scanned_and_parsed_and_never_loaded() -> None:
+    used: dict[str, set[str]] = {}
+    for file, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ruamel"):
+                used.setdefault(file, set()).update(alias.name for alias in node.names)
+            assert not (isinstance(node, ast.Import) and any(a.name.startswith(("ruamel", "yaml")) for a in node.names))
+    assert set(used) == {"truetune/config/yaml/parsing.py"}
+    (readers,) = used.values()
+    assert all(name == "YAML" or name.endswith(("Error", "Event", "Token")) for name in readers)
+    (tree,) = (tree for file, tree in trees() if file in used)
+    called = {node.func.attr for node in calls(tree) if ast.unparse(node.func).startswith("_reader().")}  # type: ignore[attr-defined]
+    assert called == {"scan", "parse"}
+    makers = [node for node in calls(tree) if ast.unparse(node.func) == "YAML"]
+    assert [ast.unparse(node) for node in makers] == ["YAML(typ='safe', pure=True)"]
+
+
 def test_arrays_are_never_read_or_written_as_pickles() -> None:
     wrong = []
     for file, tree in trees():

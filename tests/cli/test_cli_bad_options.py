@@ -40,7 +40,7 @@ BAD = [
     (("--sfreq", "-1"), ("sfreq=-1", "positive")),
     (("--sfreq", "nan"), ("sfreq=nan", "positive")),
     (("--task", "eeg-motion"), ("no task 'eeg-motion'", "eeg-emotion", "path/to/file.py:attribute")),
-    (("--config", "missing.py"), ("no file missing.py", "existing Python file")),
+    (("--config", "missing.py"), ("no file missing.py", "existing config file (.py, .yaml, .yml)")),
 ]
 OF_EACH_KIND = [case for case in BAD if case[0][1] in ("0", "f1", "eeg-motion", "missing.py")]
 """`plan` makes its options, its task and its config by the functions that `tune` makes them by."""

@@ -3,36 +3,16 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.winner import winner
 from truetune.config.apply import apply, backups, before_values, current_values, undo
 from truetune.config.mapping import ConfigMapping
 from truetune.errors import ConfigError, ExportError
-from truetune.results.export import BestHyperparameters, DataRecord, Metadata, ObjectiveRecord
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 
 EEG_CONFIG = Path(__file__).parents[2] / "src" / "config.py"
-
-
-def winner(hyperparameters: dict[str, Any], trial: int = 17, epochs: int = 23) -> BestHyperparameters:
-    return BestHyperparameters(
-        hyperparameters=hyperparameters,
-        metadata=Metadata(
-            best_score=0.8,
-            objective=ObjectiveRecord(name="val_accuracy", direction="max"),
-            method="optuna",
-            algorithm="tpe",
-            study_name="mine_optuna",
-            trial=trial,
-            n_trials={"complete": 20},
-            data=DataRecord(fingerprint="0" * 16, kind="arrays"),
-            seed=0,
-            versions={},
-            epochs=epochs,
-        ),
-    )
 
 
 @pytest.fixture

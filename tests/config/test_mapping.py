@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truetune.config.mapping import ConfigMapping
+from truetune.config.languages import parse_config, read_text
+from truetune.config.mapping import ConfigMapping, parse_pairs
 from truetune.config.patch import plan_patch
-from truetune.config.source import literals, parse_config
-from truetune.config.text import ConfigText
-from truetune.errors import ConfigError
+from truetune.errors import ConfigError, InputError
 from truetune.tasks.eeg_emotion.mapping import EEG_EMOTION_MAPPING
 
 EEG_CONFIG = Path(__file__).parents[2] / "src" / "config.py"
@@ -69,10 +68,10 @@ def test_there_and_back_is_identity(values: dict[str, Any]) -> None:
 @given(eeg_hyperparameters())
 def test_the_projects_own_config_holds_any_winner(values: dict[str, Any]) -> None:
     patch = plan_patch(
-        ConfigText.read(EEG_CONFIG), EEG_EMOTION_MAPPING.to_config(values), EEG_EMOTION_MAPPING.scope, "study trial 1"
+        read_text(EEG_CONFIG), EEG_EMOTION_MAPPING.to_config(values), EEG_EMOTION_MAPPING.scope, "study trial 1"
     )
     assert patch.missing == {}
-    read = EEG_EMOTION_MAPPING.from_config(literals(parse_config(patch.after), EEG_EMOTION_MAPPING.scope))
+    read = EEG_EMOTION_MAPPING.from_config(parse_config(patch.after).literals(EEG_EMOTION_MAPPING.scope))
     assert {name: (type(read[name]), read[name]) for name in values} == {n: (type(v), v) for n, v in values.items()}
 
 
@@ -120,3 +119,41 @@ def test_the_default_mapping_of_known_names_is_two_way(names: list[str]) -> None
     except ConfigError:  # `a/b` and `a_b` share A_B
         return
     assert mapping.from_config(config) == values
+
+
+def test_typed_keys_take_the_place_of_those_of_the_mapping() -> None:
+    mapping = ConfigMapping("Train", {"rate": "LR", "units_{i}": "UNITS"}, {"units_{i}": "layers"})
+    typed = mapping.with_keys({"rate": "training.lr", "size": "data.batch"})
+    assert typed == ConfigMapping(
+        "Train",
+        {"rate": "training.lr", "units_{i}": "UNITS", "size": "data.batch"},
+        {"units_{i}": "layers"},
+        frozenset({"rate", "size"}),
+    )
+    assert typed.key_of("depth") == "DEPTH"
+    assert not typed.has_typed_keys_only
+    assert ConfigMapping().with_keys({"rate": "lr"}).has_typed_keys_only
+
+
+def test_two_hyperparameters_cannot_be_typed_to_one_key() -> None:
+    with pytest.raises(ConfigError, match=r"rate and size both map to LR. Map them to different keys"):
+        ConfigMapping(keys={"rate": "LR"}).with_keys({"size": "LR"})
+
+
+def test_names_get_keys_where_no_series_has_them() -> None:
+    mapping = ConfigMapping().with_keys({"units_{i}": "model.units"}).with_names(["units_0", "units_1", "block/Rate"])
+    assert mapping.keys == {"units_{i}": "model.units", "block/Rate": "BLOCK_RATE"}
+    assert mapping.to_config({"units_0": 8, "units_1": 4, "block/Rate": 0.5}) == {
+        "model.units": [8, 4],
+        "BLOCK_RATE": 0.5,
+    }
+    assert mapping.pattern_of("units_1") == "units_{i}"
+
+
+def test_pairs_are_names_and_keys() -> None:
+    assert parse_pairs(["lr=a.b", " n = c=d ", "lr=a.b"]) == {"lr": "a.b", "n": "c=d"}
+    assert parse_pairs([]) == {}
+    with pytest.raises(InputError, match=r"two keys, a.b and c. Expected one; remove the other"):
+        parse_pairs(["lr=a.b", "lr=c"])
+    with pytest.raises(InputError, match=r"--map 'lr' was given. Expected NAME=KEY.*--map learning_rate=training.lr"):
+        parse_pairs(["lr"])

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from truetune.config.languages import config_text
 from truetune.config.patch import Patch, plan_patch
-from truetune.config.text import ConfigText
 from truetune.errors import ConfigError
 
 
 def patch(source: str, values: dict[str, Any], scope: str | None = None, comment: str = "", **more: Any) -> Patch:
-    return plan_patch(ConfigText.from_bytes(source.encode()), values, scope, comment, **more)
+    return plan_patch(config_text(source.encode()), values, scope, comment, **more)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_the_comment(before: str, after: str | None) -> None:
 
 def test_a_comment_cannot_break_the_file() -> None:
     planned = plan_patch(
-        ConfigText.from_bytes(b"# coding: latin-1\nX = 1\n"),
+        config_text(b"# coding: latin-1\nX = 1\n"),
         {"X": 2},
         comment="a\nimport os # b \u20ac \xe9 \x00 trial 3",
     )
@@ -154,7 +154,7 @@ def test_a_comment_cannot_break_the_file() -> None:
 
 
 def test_text_that_the_encoding_lacks_is_escaped() -> None:
-    text = ConfigText.from_bytes(b"# coding: latin-1\nX = '\xe9'\n")
+    text = config_text(b"# coding: latin-1\nX = '\xe9'\n")
     planned = plan_patch(text, {"X": "\xe4\u20ac\U0001f40d"})
     assert planned.after.raw == b"# coding: latin-1\nX = '\xe4\\u20ac\\U0001f40d'\n"
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from truetune.config.apply import undo
+from truetune.config.languages import config_text, parse_config
 from truetune.config.patch import plan_patch
-from truetune.config.source import literals, parse_config
 from truetune.config.text import ConfigText
 
 NOISE = [
@@ -52,7 +52,7 @@ class Generated:
 
     @property
     def source(self) -> ConfigText:
-        return ConfigText.from_bytes(self.render(self.codes))
+        return config_text(self.render(self.codes))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_a_patch_changes_its_values_and_not_one_other_byte(file: Generated) -> N
 @given(config_files())
 def test_the_patched_file_holds_the_values_and_a_second_patch_changes_nothing(file: Generated) -> None:
     once = plan_patch(file.source, file.values, comment="study trial 7")
-    read = literals(parse_config(once.after))
+    read = parse_config(once.after).literals()
     assert {key: read[key] for key in file.keys} == file.values
     again = plan_patch(once.after, file.values, comment="study trial 8")
     assert not again
@@ -219,8 +219,8 @@ def test_lists_and_tuples(
         layout = "one line"
     code = sequence(old, brackets, layout, has_last_comma)
     text = f"A = 1\nX = {code}  # end\nB = 2\n".replace("\n", newline)
-    patch = plan_patch(ConfigText.from_bytes(text.encode()), {"X": new}, comment="study trial 7")
-    value = literals(parse_config(patch.after))["X"]
+    patch = plan_patch(config_text(text.encode()), {"X": new}, comment="study trial 7")
+    value = parse_config(patch.after).literals()["X"]
     assert value == (new if brackets == "[]" else tuple(new))
     assert bool(patch) is (new != old)
     if len(new) == len(old):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
-from truetune.cli.options import BEST, CONFIG, best_option, config_option, seed_option
+from truetune.cli.mapped import Tuned, config_words, takes_tuned, winners_mapping
+from truetune.cli.options import BEST, best_option, config_option, map_option, seed_option
 from truetune.cli.task_options import METAVAR, TaskCommand, task_options
 from truetune.cli.trust import MODELS, task_of
 
@@ -25,6 +26,7 @@ NOT_IMPROVED = 5
 @click.command()
 @best_option
 @config_option
+@map_option
 @click.option(
     "--task",
     "task_spec",
@@ -38,7 +40,15 @@ NOT_IMPROVED = 5
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
 @click.option("--dry-run", is_flag=True, help="Print the diff without writing.")
 @reported
-def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, yes: bool, dry_run: bool) -> None:
+def apply(
+    best: Path,
+    config: Path,
+    pairs: tuple[str, ...],
+    task_spec: str | None,
+    scope: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Write the winner into the config.
 
     Shows the diff, asks for confirmation, writes, and keeps a backup.
@@ -49,7 +59,7 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
     winner = load(best)
     has_task = task_spec is not None or bool(winner.metadata.data.source)
     mapping = task_of(winner, best, task_spec).mapping() if has_task else None
-    patch = make_patch(winner, config, mapping, scope)
+    patch = make_patch(winner, config, winners_mapping(mapping, pairs, winner.hyperparameters), scope)
     for key in patch.missing:
         click.echo(f"{config} has no key for {key}; skipped.")
     for note in patch.notes:
@@ -65,15 +75,15 @@ def apply(best: Path, config: Path, task_spec: str | None, scope: str | None, ye
         click.echo("Nothing was changed.")
         return
     backup = patch.write()
-    click.echo(f"Wrote {config}; backup: {backup}. To undo: truetune undo")
-    click.echo(_after_apply(winner, best, config))
+    click.echo(f"Wrote {config}; backup: {backup}. To undo: truetune undo{config_words(config, ())}")
+    click.echo(_after_apply(winner, best, config, pairs))
 
 
-def _after_apply(winner: BestHyperparameters, best: Path, config: Path) -> str:
+def _after_apply(winner: BestHyperparameters, best: Path, config: Path, pairs: tuple[str, ...]) -> str:
     """The commands to run next: the task's own script if it is beside its config, else `truetune train`."""
     from truetune.tasks.registry import TASKS
 
-    given = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    given = config_words(config, pairs)
     if best != BEST and best.name == BEST.name:
         given += f" --directory {shlex.quote(str(best.parent))}"
     entry = TASKS.get((winner.metadata.data.source or {}).get("task_spec", ""))
@@ -105,6 +115,7 @@ class TunedTaskCommand(TaskCommand):
 
 def finish_options(command: Any) -> Any:
     """What `train` and `verify` share."""
+    command = takes_tuned(command)
     for option in (
         click.option(
             "--directory",
@@ -114,6 +125,7 @@ def finish_options(command: Any) -> Any:
             help="Folder of the study and of all output.",
         ),
         config_option,
+        map_option,
         task_options,
     ):
         command = option(command)
@@ -124,21 +136,21 @@ def finish_options(command: Any) -> Any:
 @finish_options
 @seed_option
 @reported
-def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
+def train(seed: int, tuned: Tuned) -> None:
     """Train the final model from the config and save it.
 
     Uses training and validation rows; the test set stays sealed.
     """
-    from truetune.config.source import read_config
+    from truetune.config.languages import read_config
     from truetune.training.tensorflow_start import start_tensorflow
 
-    read_config(config)  # fail before anything slow if it cannot be read
-    task = choice.make(directory / "cache")
+    read_config(tuned.config)  # fail before anything slow if it cannot be read
+    task = tuned.make_task()
     start_tensorflow()
     from truetune.verification.retrain import retrain_from_config
 
-    click.echo(f"Training {task.name} from {config} ({task.load().kind}) …")
-    click.echo(str(retrain_from_config(task, config, directory, seed=seed, epochs=choice.epochs)))
+    click.echo(f"Training {task.name} from {tuned.config} ({task.load().kind}) …")
+    click.echo(str(retrain_from_config(task, tuned.config, tuned.directory, seed=seed, epochs=tuned.choice.epochs)))
 
 
 @click.command(cls=TunedTaskCommand)
@@ -156,39 +168,31 @@ def train(seed: int, directory: Path, config: Path, choice: TaskChoice) -> None:
     "--dry-run", is_flag=True, help="Print the smallest detectable difference without opening the sealed rows."
 )
 @reported
-def verify(
-    seed: int,
-    seeds: int,
-    require_improvement: bool,
-    dry_run: bool,
-    directory: Path,
-    config: Path,
-    choice: TaskChoice,
-) -> None:
+def verify(seed: int, seeds: int, require_improvement: bool, dry_run: bool, tuned: Tuned) -> None:
     """Compare the config before and after the last apply on the sealed test set.
 
     Both are trained on the same seeds. Each look at the test set is recorded in a ledger beside the study; every result
     after the first is exploratory. Use --dry-run to choose the number of seeds beforehand.
     """
     from truetune.config.apply import before_values
-    from truetune.config.source import read_config
+    from truetune.config.languages import read_config
     from truetune.training.tensorflow_start import start_tensorflow
     from truetune.verification.verify import VerifyOptions, check_pairs, foresee_from_config, verify_from_config
 
     check_pairs(seeds)
     if dry_run:
-        task = choice.make(directory / "cache")
+        task = tuned.choice.make(tuned.directory / "cache")
         start_tensorflow()
-        click.echo(foresee_from_config(task, directory, VerifyOptions(seeds, seed)))
+        click.echo(foresee_from_config(task, tuned.directory, VerifyOptions(seeds, seed)))
         click.echo("Nothing was trained; the sealed rows stay sealed.")
         return
-    read_config(config)
-    before_values(config)  # fail before anything slow if something is missing
-    task = choice.make(directory / "cache")
+    read_config(tuned.config)
+    before_values(tuned.config)  # fail before anything slow if something is missing
+    task = tuned.make_task()
     start_tensorflow()
-    click.echo(f"Training {2 * seeds} models, before and after the last apply to {config} ({task.load().kind}) …")
+    click.echo(f"Training {2 * seeds} models, before and after the last apply to {tuned.config} ({task.load().kind}) …")
     options = VerifyOptions(seeds, seed, announce=click.echo, progress=_print_training)
-    found = verify_from_config(task, config, directory, options)
+    found = verify_from_config(task, tuned.config, tuned.directory, options)
     click.echo(str(found))
     if require_improvement and found.verdict.outcome != "improved":
         raise SystemExit(NOT_IMPROVED)

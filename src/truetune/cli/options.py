@@ -54,6 +54,14 @@ def search_options(command: Command) -> Command:
     return command
 
 
+map_option = click.option(
+    "--map",
+    "pairs",
+    multiple=True,
+    metavar="NAME=KEY",
+    help="Key of a hyperparameter in the config, e.g. learning_rate=training.lr; repeatable.  [default: the task's]",
+)
+
 _SEARCH = (
     click.option(
         "--method",
@@ -220,14 +228,19 @@ _SEARCH = (
         "--config",
         type=click.Path(path_type=Path),
         default=None,
-        help="Config file whose values are trial 0.  [default: src/config.py if it exists]",
+        help="Config file (Python or YAML) whose values are trial 0.  [default: src/config.py if it exists]",
     ),
+    map_option,
 )
 
 best_option = click.option(
     "--best", type=click.Path(path_type=Path), default=BEST, show_default=True, help="Exported winner."
 )
 config_option = click.option(
-    "--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, help="Config file."
+    "--config",
+    type=click.Path(path_type=Path),
+    default=CONFIG,
+    show_default=True,
+    help="Config file, Python or YAML.",
 )
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from truetune.cli.errors import reported
+from truetune.cli.mapped import config_words, make_task
 from truetune.cli.options import CONFIG, SETTINGS, search_options
 from truetune.cli.task_options import TaskCommand, task_options
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="File for the winner.  [default: <directory>/best_hyperparameters.json]",
 )
 @reported
-def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) -> None:
+def tune(dry_run: bool, output: Path | None, choice: TaskChoice, pairs: tuple[str, ...], **chosen: Any) -> None:
     """Search for the best hyperparameters and export them.
 
     Interrupt a search at any time; rerun the same command to continue. A larger --max-trials extends it.
@@ -42,19 +43,20 @@ def tune(dry_run: bool, output: Path | None, choice: TaskChoice, **chosen: Any) 
 
     console = Console()
     options = _options(chosen)
-    task = choice.make(options.directory / "cache")
+    task = make_task(choice, options.directory, pairs)
     options = _with_config(options, task)
     if dry_run:
         _show_plan(console, task, options)
         return
-    _tune(console, task, options, choice.source(), output or options.directory / "best_hyperparameters.json")
+    written = output or options.directory / "best_hyperparameters.json"
+    _tune(console, task, options, choice.source(), written, f"truetune apply{config_words(options.config, pairs)}")
 
 
 @click.command(cls=TaskCommand)
 @task_options
 @search_options
 @reported
-def plan(choice: TaskChoice, **chosen: Any) -> None:
+def plan(choice: TaskChoice, pairs: tuple[str, ...], **chosen: Any) -> None:
     """Print the search space, its size, the schedule and the estimated time.
 
     Trains the default model for two epochs and nothing else.
@@ -62,7 +64,7 @@ def plan(choice: TaskChoice, **chosen: Any) -> None:
     from rich.console import Console
 
     options = _options(chosen)
-    task = choice.make(options.directory / "cache")
+    task = make_task(choice, options.directory, pairs)
     _show_plan(Console(), task, _with_config(options, task))
 
 
@@ -80,7 +82,9 @@ def _with_config(options: SearchOptions, task: Task) -> SearchOptions:
     return options
 
 
-def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path) -> None:
+def _tune(
+    console: Console, task: Task, options: SearchOptions, source: dict[str, Any], output: Path, next_command: str
+) -> None:
     from truetune.api import run_search
     from truetune.report.terminal.summary import print_summary
 
@@ -88,7 +92,7 @@ def _tune(console: Console, task: Task, options: SearchOptions, source: dict[str
         _note_task(observer, task)
         result = run_search(task, options, observer, source)
     written = result.export(output)
-    print_summary(console, result, written, "truetune apply")
+    print_summary(console, result, written, next_command)
 
 
 def _note_task(observer: Observer, task: Task) -> None:

@@ -1,4 +1,4 @@
-"""The winner into `config.py`, and out of it again."""
+"""The winner into the config file, and out of it again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from truetune.config.backup import Origin, backups, undo
+from truetune.config.languages import config_text, parse_config, read_text
 from truetune.config.mapping import ConfigMapping, ConfigValue
 from truetune.config.patch import Patch, plan_patch
-from truetune.config.source import ConfigSource, literals, parse_config
-from truetune.config.text import ConfigText
+from truetune.config.values import check_given, values_in
 from truetune.errors import ConfigError
 from truetune.results.export import BestHyperparameters, load
 from truetune.space import Value
@@ -27,17 +27,20 @@ def apply(
 
     Args:
         best: the winner, or the `best_hyperparameters.json` that holds it.
-        config_path: the Python file to patch. It is read as source, never imported.
+        config_path: the Python or YAML file to patch. It is read as text, never imported.
         mapping: which key holds which hyperparameter; None uses upper-case names.
-        scope: the class or dict that holds the keys; None uses the mapping's, or looks everywhere.
+        scope: the class, dict or mapping that holds the keys; None uses the mapping's, or looks everywhere.
 
     Raises:
         ExportError: the JSON is missing, damaged or not ours.
-        ConfigError: the file cannot be patched safely; see `plan_patch`.
+        ConfigError: the file cannot be patched safely; see `plan_patch`. Or the mapping was given keys (`with_keys`)
+            that the file does not have, or for hyperparameters that the winner does not have.
     """
     winner = best if isinstance(best, BestHyperparameters) else load(best)
     mapping = mapping or ConfigMapping.for_names(winner.hyperparameters)
     scope = scope if scope is not None else mapping.scope
+    _check_given(winner, mapping)
+    check_given(parse_config(read_text(config_path)), mapping, scope)
     comment = f"{winner.metadata.study_name} trial {winner.metadata.trial}"
     patch = plan_patch(config_path, mapping.to_config(winner.hyperparameters), scope, comment, _epochs(winner, mapping))
     origin = Origin(comment=comment, scope=scope, keys=dict(mapping.keys), counts=dict(mapping.counts))
@@ -51,8 +54,7 @@ def current_values(config_path: str | Path, mapping: ConfigMapping, scope: str |
         ConfigError: it cannot be read, a key of the mapping is there but is not exactly one literal, or a list is
             shorter than its count says.
     """
-    source = parse_config(ConfigText.read(config_path))
-    return _values(source, mapping, scope if scope is not None else mapping.scope)
+    return values_in(parse_config(read_text(config_path)), mapping, scope)
 
 
 def before_values(
@@ -62,7 +64,8 @@ def before_values(
 
     Args:
         config_path: the config file as it is now.
-        mapping, scope: as they were given to `apply`; None uses what that apply noted.
+        mapping, scope: as they were given to `apply`; None, and a mapping of typed keys only, uses what that apply
+            noted for the rest.
 
     Raises:
         ConfigError: nothing was applied, or the backup is damaged.
@@ -73,15 +76,21 @@ def before_values(
             f"Nothing was applied to {config_path}: no backup of an apply stands beside it. Run `truetune apply` first."
         )
     origin = known[0].origin
-    mapping = mapping or ConfigMapping(origin.scope, origin.keys, origin.counts)
+    mapping = mapping or ConfigMapping()
     scope = next((s for s in (scope, mapping.scope, origin.scope) if s is not None), None)
-    source = parse_config(ConfigText.from_bytes(known[0].content(), str(known[0].path)))
-    return _values(source, mapping, scope)
+    if mapping.has_typed_keys_only:
+        mapping = ConfigMapping(origin.scope, origin.keys, origin.counts).with_keys(mapping.keys)
+    before = config_text(known[0].content(), str(known[0].path), Path(config_path).suffix)
+    return values_in(parse_config(before), mapping, scope)
 
 
-def _values(source: ConfigSource, mapping: ConfigMapping, scope: str | None) -> dict[str, Value]:
-    present = [key for key in mapping.keys.values() if source.find(key, scope)]
-    return mapping.from_config(literals(source, scope, required=present))
+def _check_given(winner: BestHyperparameters, mapping: ConfigMapping) -> None:
+    known = {mapping.pattern_of(name) for name in winner.hyperparameters}
+    for name in sorted(mapping.given - known - {"epochs"}):
+        raise ConfigError(
+            f"The key {mapping.keys[name]} was given for {name}, and the winner has no such hyperparameter. It has: "
+            f"{', '.join(sorted(known))}. Map one of these, or leave this one out."
+        )
 
 
 def _epochs(winner: BestHyperparameters, mapping: ConfigMapping) -> dict[str, ConfigValue]:

@@ -1,9 +1,9 @@
-"""Which type a key of `config.py` has, and how a value of that type is written."""
+"""Which type a key of a config file has, and whether a value fits it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from truetune.config.mapping import ConfigValue
@@ -48,13 +48,6 @@ def same(new: Any, old: Any) -> bool:
     if isinstance(new, (list, tuple)):
         return type(new) is type(old) and len(new) == len(old) and all(map(same, new, old))
     return isinstance(new, bool) == isinstance(old, bool) and bool(new == old)
-
-
-def write_literal(value: Value, old_code: str, can_encode: Callable[[str], bool]) -> str:
-    """Python source of `value`; a string keeps the quotes of the literal it replaces."""
-    if isinstance(value, str):
-        return _write_string(value, old_code, can_encode)
-    return repr(value)
 
 
 def _fit_one(value: Value, kind: type | None) -> Value:
@@ -128,25 +121,3 @@ def _name(node: ast.expr) -> str:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _write_string(value: str, old_code: str, can_encode: Callable[[str], bool]) -> str:
-    quote = _quote_of(old_code)
-    written = "".join(_write_character(c, quote[0], can_encode) for c in value)
-    return f"{quote}{written}{quote}"
-
-
-def _quote_of(old_code: str) -> str:
-    """The quotes of a string literal; double ones where `old_code` is something else."""
-    body = old_code.lstrip("rRuU")
-    if body[:3] in ('"""', "'''"):
-        return body[:3]
-    return body[0] if body[:1] in ("'", '"') else '"'
-
-
-def _write_character(character: str, quote: str, can_encode: Callable[[str], bool]) -> str:
-    if character in (quote, "\\"):
-        return "\\" + character
-    if character.isprintable() and can_encode(character):
-        return character
-    return character.encode("unicode_escape").decode("ascii")

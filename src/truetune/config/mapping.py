@@ -1,13 +1,13 @@
-"""How hyperparameters map to keys of `config.py`, in both directions."""
+"""How hyperparameters map to keys of a config file, in both directions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from truetune.errors import ConfigError
+from truetune.errors import ConfigError, InputError
 from truetune.space import Value
 
 ConfigValue = Value | list[Value]
@@ -15,26 +15,51 @@ ConfigValue = Value | list[Value]
 
 @dataclass(frozen=True)
 class ConfigMapping:
-    """Which key of `config.py` holds which hyperparameter.
+    """Which key of a config file holds which hyperparameter.
 
     Attributes:
-        scope: the class (or dict, or dataclass) in `config.py` that holds the keys, `<module>` for the top level;
-            None looks everywhere and accepts a key that stands in one place only.
-        keys: hyperparameter name → key. A name that ends in `_{i}` stands for a numbered series
-            (`cnn_filters_{i}` → `CNN_FILTERS`): its key holds a list, element i for number i.
-            A hyperparameter that is not listed maps to its upper-case name.
+        scope: the class (or dict, or dataclass) in `config.py`, or the path of the mapping in a YAML file, that holds
+            the keys; `<module>` or `<top>` for the top level; None looks everywhere and accepts a key that stands in
+            one place only.
+        keys: hyperparameter name → key; a key with dots is a path (`training.lr`). A name that ends in `_{i}` stands
+            for a numbered series (`cnn_filters_{i}` → `CNN_FILTERS`): its key holds a list, element i for number i.
+            A hyperparameter that is not listed maps to its upper-case name; case does not matter in the file.
         counts: series pattern → the hyperparameter that says how many of the series are used
             (`cnn_filters_{i}` → `n_cnn_blocks`). Lists are read up to that number.
+        given: names whose keys a person has typed: a file without such a key is refused.
     """
 
     scope: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
 
     @classmethod
     def for_names(cls, names: Iterable[str], scope: str | None = None) -> ConfigMapping:
         """Upper-case keys for these hyperparameters, with a way back to names that are not all lower-case."""
         return cls(scope, {name: _default_key(name) for name in names})
+
+    @property
+    def has_typed_keys_only(self) -> bool:
+        """Whether it says nothing but what a person typed, if anything."""
+        return set(self.keys) == self.given
+
+    def with_names(self, names: Iterable[str]) -> ConfigMapping:
+        """Upper-case keys for names that have none yet and are part of no series."""
+        added = {name: _default_key(name) for name in names if self.pattern_of(name) not in self.keys}
+        return replace(self, keys={**added, **self.keys})
+
+    def with_keys(self, keys: Mapping[str, str]) -> ConfigMapping:
+        """Other keys for some hyperparameters, which must then be in the file.
+
+        Raises:
+            ConfigError: two hyperparameters would share a key.
+        """
+        owners: dict[str, str] = {}
+        for name, key in {**self.keys, **keys}.items():
+            if owners.setdefault(key, name) != name:
+                raise ConfigError(_both_map(owners[key], name, key))
+        return replace(self, keys={**self.keys, **keys}, given=self.given | frozenset(keys))
 
     def key_of(self, name: str) -> str:
         """The key of a hyperparameter that is no part of a series."""
@@ -53,9 +78,7 @@ class ConfigMapping:
             pattern, index = self._pattern(name)
             key = self.key_of(pattern)
             if owners.setdefault(key, pattern) != pattern:
-                raise ConfigError(
-                    f"The hyperparameters {owners[key]} and {pattern} both map to {key}. Map them to different keys."
-                )
+                raise ConfigError(_both_map(owners[key], pattern, key))
             if index is None:
                 config[key] = value
             else:
@@ -102,6 +125,10 @@ class ConfigMapping:
             )
         return {pattern.replace("{i}", str(i)): elements[i] for i in range(count)}
 
+    def pattern_of(self, name: str) -> str:
+        """The declared series that a name belongs to, else the name itself."""
+        return self._pattern(name)[0]
+
     def _pattern(self, name: str) -> tuple[str, int | None]:
         """The series and number of a name; the name itself and None where it belongs to no declared series."""
         match = re.fullmatch(r"(.+_)(0|[1-9]\d*)", name)
@@ -110,9 +137,32 @@ class ConfigMapping:
         return name, None
 
 
+def parse_pairs(texts: Iterable[str]) -> dict[str, str]:
+    """`learning_rate=training.lr` → the key of each hyperparameter.
+
+    Raises:
+        InputError: something else was given, or two keys for one hyperparameter.
+    """
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, _, key = (part.strip() for part in text.partition("="))
+        if not name or not key:
+            raise InputError(
+                f"--map {text!r} was given. Expected NAME=KEY, a hyperparameter and its key in the config, such as "
+                "--map learning_rate=training.lr."
+            )
+        if pairs.setdefault(name, key) != key:
+            raise InputError(f"--map gives {name} two keys, {pairs[name]} and {key}. Expected one; remove the other.")
+    return pairs
+
+
 def loose_key(key: str) -> str:
     """Equal for keys that differ only in case, or in the separator: `block/units`, `BLOCK_UNITS`."""
     return re.sub(r"\W", "_", key).casefold()
+
+
+def _both_map(one: str, other: str, key: str) -> str:
+    return f"The hyperparameters {one} and {other} both map to {key}. Map them to different keys."
 
 
 def _default_key(name: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from truetune.config.backup import Origin, make_backup
-from truetune.config.edit import Edit, Editor, apply_edits
-from truetune.config.literals import WrongType, fit, same
+from truetune.config.base import Assignment, ConfigFile
+from truetune.config.languages import parse_config, read_text
+from truetune.config.literals import WrongType, same
 from truetune.config.mapping import ConfigValue
-from truetune.config.source import Assignment, ConfigSource, parse_config
-from truetune.config.text import ConfigText, check_compiles, split_lines
+from truetune.config.text import ConfigText, split_lines
 from truetune.errors import ConfigError
 from truetune.system.files import write_atomically
 
@@ -116,35 +116,26 @@ def plan_patch(
         ConfigError: a key is not exactly one literal, a type does not fit, or none of the keys is there. Every
             problem is listed.
     """
-    text = source if isinstance(source, ConfigText) else ConfigText.read(source)
+    text = source if isinstance(source, ConfigText) else read_text(source)
     path = None if isinstance(source, ConfigText) else Path(source)
     config = parse_config(text)
     found, missing = _find(config, values, scope)
     notes: list[str] = []
-    found += _find_optional(config, optional or {}, scope, notes)
-    changed = [(a, value) for a, value in found if not same(value, a.value)]
-    unchanged = tuple(a.key for a, value in found if same(value, a.value))
-    after = _checked(config, apply_edits(text.text, _edits(config, changed, comment, notes)), found)
+    found += [one for one in _find_optional(config, optional or {}, scope, notes) if not list(_shared([*found, one]))]
+    changed = [(a, value) for a, value in found if not _holds(a, value)]
+    unchanged = tuple(a.key for a, value in found if _holds(a, value))
+    notes += [f"{config.doubt(a)}. It becomes {value!r} to both." for a, value in changed if a.doubt]
+    replaced = config.replace(changed, comment)
+    after = _checked(config, replaced.text, found)
     changes = sorted((Change(a.key, a.scope, a.line, a.value, value) for a, value in changed), key=lambda c: c.line)
-    return Patch(path, text, after, tuple(changes), unchanged, missing, tuple(notes))
+    return Patch(path, text, after, tuple(changes), unchanged, missing, (*notes, *replaced.notes))
 
 
 _Found = list[tuple[Assignment, Any]]
 
 
-def _edits(config: ConfigSource, changed: _Found, comment: str, notes: list[str]) -> list[Edit]:
-    editor = Editor(config)
-    edits: list[Edit] = []
-    for assignment, value in changed:
-        edits += editor.value_edits(assignment, value)
-        edits += editor.comment_edits(assignment, comment) if comment else []
-        if editor.loses_comments(assignment, value):
-            notes.append(f"{assignment.key} gets another number of elements: the comments between them are dropped.")
-    return edits
-
-
 def _find(
-    config: ConfigSource, values: Mapping[str, ConfigValue], scope: str | None
+    config: ConfigFile, values: Mapping[str, ConfigValue], scope: str | None
 ) -> tuple[_Found, dict[str, ConfigValue]]:
     """(literal, value in its type) for each key, and the keys that the file lacks."""
     found: _Found = []
@@ -172,22 +163,30 @@ def _find(
     return found, missing
 
 
-def _find_one(config: ConfigSource, key: str, value: ConfigValue, scope: str | None) -> tuple[Assignment, Any] | None:
+def _find_one(config: ConfigFile, key: str, value: ConfigValue, scope: str | None) -> tuple[Assignment, Any] | None:
     _check_finite(key, value)
     assignment = config.require(key, scope)
     if assignment is None:
         return None
     try:
-        return assignment, fit(value, assignment.value, assignment.annotation)
+        fitted = config.fit(assignment, value)
     except WrongType as problem:
         raise ConfigError(
             f"{assignment.key} in {config.text.name}, {assignment.place}, {problem}. "
             "Change the type of one of them, or map another key."
         ) from problem
+    if assignment.locked and not _holds(assignment, fitted):
+        raise config.refusal(assignment, assignment.locked)
+    return assignment, fitted
+
+
+def _holds(assignment: Assignment, value: Any) -> bool:
+    """Whether every reader finds `value` there already."""
+    return not assignment.doubt and same(value, assignment.value)
 
 
 def _find_optional(
-    config: ConfigSource, values: Mapping[str, ConfigValue], scope: str | None, notes: list[str]
+    config: ConfigFile, values: Mapping[str, ConfigValue], scope: str | None, notes: list[str]
 ) -> _Found:
     found = []
     for key, value in values.items():
@@ -202,12 +201,18 @@ def _find_optional(
 
 
 def _shared(found: _Found) -> Iterable[str]:
-    """Two wanted keys that match one literal."""
-    lines: dict[int, str] = {}
+    """Two wanted keys that match one value, or a list and one of its elements."""
+    seen: list[Assignment] = []
     for assignment, _ in found:
-        if id(assignment) in lines:
+        if any(_overlap(assignment, other) for other in seen):
             yield f"{assignment.key} (line {assignment.line}) was matched by two keys. Map each to a key of its own."
-        lines[id(assignment)] = assignment.key
+        seen.append(assignment)
+
+
+def _overlap(one: Assignment, other: Assignment) -> bool:
+    return (
+        one is other or (one.is_element and one.scope == other.path) or (other.is_element and other.scope == one.path)
+    )
 
 
 def _check_finite(key: str, value: ConfigValue) -> None:
@@ -220,20 +225,13 @@ def _check_finite(key: str, value: ConfigValue) -> None:
             raise ConfigError(f"{key} should become {element!r}. Expected a finite number; export another trial.")
 
 
-def _checked(config: ConfigSource, text: str, found: _Found) -> ConfigText:
-    """The patched file, read anew: it must compile, and hold the wanted values where they belong."""
-    name = config.text.name
-    raw = config.text.encode(text)
-    check_compiles(raw, name)
-    after = parse_config(ConfigText.from_bytes(raw, name))
-    wanted = {(a.scope, a.key): value for a, value in found}
-    for old, new in zip(config.assignments, after.assignments, strict=True):
-        value = wanted.get((old.scope, old.key), old.value)
-        # Dicts are compared entry by entry: their entries are assignments of their own.
-        is_as_planned = isinstance(value, dict) or same(value, new.value)
-        if (old.scope, old.key) != (new.scope, new.key) or not is_as_planned:
-            raise ConfigError(
-                f"Patching {name} would give {new.key} in {new.place} the value {new.value!r} instead of {value!r}. "
-                "Nothing was written; edit this file by hand, and please report the file."
-            )
+def _checked(config: ConfigFile, text: str, found: _Found) -> ConfigText:
+    """The patched file, read anew: it must hold the wanted values where they belong, and all else as it was."""
+    after = config.reparse(text)
+    difference = config.compare(after, found)
+    if difference:
+        raise ConfigError(
+            f"Patching {config.text.name} would {difference}. Nothing was written; edit this file by hand, and please "
+            "report the file."
+        )
     return after.text

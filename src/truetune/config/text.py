@@ -1,63 +1,31 @@
-"""A Python file as text that can be edited and put back byte for byte."""
+"""A config file as text that can be edited and put back byte for byte."""
 
 from __future__ import annotations
 
-import codecs
-import io
 import re
-import tokenize
-import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from truetune.errors import ConfigError
 
 NEWLINE = re.compile(r"\r\n?|\n")
 
 
 @dataclass(frozen=True)
 class ConfigText:
-    """One decoded Python file.
+    """One decoded config file.
 
     Attributes:
         name: how messages call the file.
         text: the source with its own line ends, without a byte order mark.
-        encoding: from the file's encoding cookie; UTF-8 where there is none.
+        encoding: of the text, without a byte order mark.
         mark: the byte order mark, or nothing.
+        suffix: of the file's name; it decides which language the text is read as.
     """
 
     name: str
     text: str
     encoding: str
     mark: bytes = b""
-
-    @classmethod
-    def read(cls, path: str | Path) -> ConfigText:
-        """Read a file that Python itself would accept.
-
-        Raises:
-            ConfigError: it is missing, unreadable, or no Python.
-        """
-        try:
-            raw = Path(path).read_bytes()
-        except FileNotFoundError as error:
-            raise ConfigError(f"There is no file {path}. Give the path of an existing Python file.") from error
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror or error}. Give a readable file.") from error
-        return cls.from_bytes(raw, str(path))
-
-    @classmethod
-    def from_bytes(cls, raw: bytes, name: str = "config.py") -> ConfigText:
-        """Decode as Python would; see `read`."""
-        check_compiles(raw, name)
-        mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw[len(mark) :]).readline)
-        source = cls(name, raw[len(mark) :].decode(encoding), encoding, mark)
-        if source.raw != raw:
-            raise ConfigError(
-                f"{name} is encoded as {encoding}, which does not survive decoding and encoding. Save it as UTF-8."
-            )
-        return source
+    suffix: str = ".py"
 
     @property
     def raw(self) -> bytes:
@@ -76,21 +44,22 @@ class ConfigText:
         return True
 
 
-def check_compiles(raw: bytes, name: str) -> None:
-    """Refuse what Python does not compile.
+@dataclass(frozen=True)
+class Edit:
+    """Replace the characters from `start` to `end` by `text`."""
 
-    Raises:
-        ConfigError: with the line and Python's own words.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(raw, name, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        where = f" line {error.lineno}" if error.lineno else ""
-        raise ConfigError(f"{name}{where} is not valid Python: {error.msg}. Correct it first.") from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{name} is not valid Python: {error}. Correct it first.") from error
+    start: int
+    end: int
+    text: str
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with all of `edits`, which do not overlap; equal ones count once, and of two at one place the first comes
+    first."""
+    in_order = sorted(dict.fromkeys(edits), key=lambda edit: (edit.start, edit.end))
+    for edit in reversed(in_order):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
 
 
 def line_starts(text: str) -> list[int]:

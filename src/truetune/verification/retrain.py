@@ -97,10 +97,10 @@ def config_values(task: Task, config: Path, directory: Path = Path("models")) ->
 
     Without a mapping of the task, upper-case keys stand for the hyperparameters of the last export.
     """
-    mapping = task.mapping
-    if mapping is None:
+    mapping = task.mapping or ConfigMapping()
+    if mapping.has_typed_keys_only:
         best = exported(directory)
-        mapping = ConfigMapping.for_names(best.hyperparameters if best is not None else ())
+        mapping = mapping.with_names(best.hyperparameters if best is not None else ())
     return current_values(config, mapping)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from truetune.config.source import read_config
+from truetune.config.languages import read_config
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError
 from truetune.tasks.definition import TaskSettings

@@ -9,52 +9,23 @@ name, nested to any depth. Where a constant stands is its *scope*, a dotted path
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from truetune.config.mapping import loose_key
+from truetune.config.base import MODULE, Assignment
 from truetune.config.text import ConfigText, line_starts
 from truetune.errors import ConfigError
 
-MODULE = "<module>"
 _DECLARED = "is declared without a value"
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """One place that gives a key its value.
-
-    Attributes:
-        scope: dotted path; `<module>` at the top level.
-        key: the name or dict key.
-        line: of the name or dict key, from 1.
-        value: the literal; None where there is none.
-        problem: why it is no literal that can be replaced; empty where it is one.
-        node: the literal's expression.
-        annotation: source of its annotation, or empty.
-    """
-
-    scope: str
-    key: str
-    line: int
-    value: Any = None
-    problem: str = ""
-    node: cst.BaseExpression | None = field(default=None, compare=False, repr=False)
-    annotation: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"line {self.line} ({'module level' if self.scope == MODULE else self.scope})"
-
-
-@dataclass(frozen=True)
-class ConfigSource:
-    """A parsed config file.
+class PythonSource:
+    """A parsed Python file.
 
     Attributes:
         text: the file.
@@ -70,55 +41,12 @@ class ConfigSource:
     positions: Any = field(repr=False)
     module: cst.Module = field(repr=False)
 
-    def find(self, key: str, scope: str | None = None) -> list[Assignment]:
-        """Every assignment of `key`: in the scope itself before dicts nested in it, and of these the exact spelling
-        before any that differs only in case or has another separator (`/`, `-`, `.`) where the key has `_`."""
-        candidates = self._within(scope)
-        direct = [a for a in candidates if a.scope == scope]
-        return _matching(key, direct) or _matching(key, candidates)
-
-    def require(self, key: str, scope: str | None = None) -> Assignment | None:
-        """The one literal that gives `key` its value; None where the file has no such key.
-
-        Raises:
-            ConfigError: there are several, or it is no literal; the message lists the places with their lines.
-        """
-        found = self.find(key, scope)
-        if not found:
-            return None
-        if len(found) > 1:
-            raise ConfigError(self._ambiguous(key, found))
-        if found[0].problem:
-            raise ConfigError(
-                f"{found[0].key} in {self.text.name}, {found[0].place}, {found[0].problem}. "
-                "Expected one plain literal (a number, string, bool, list or tuple): write one, or edit it by hand."
-            )
-        return found[0]
-
-    def keys(self, scope: str | None = None) -> list[str]:
-        return list(dict.fromkeys(a.key for a in self._within(scope)))
-
     def range_of(self, node: cst.CSTNode) -> CodeRange:
         position: CodeRange = self.positions[node]
         return position
 
-    def _within(self, scope: str | None) -> list[Assignment]:
-        if scope is None:
-            return list(self.assignments)
-        if scope not in self.scopes:
-            known = ", ".join(self.scopes)
-            raise ConfigError(f"{self.text.name} has no scope '{scope}'. It has: {known}. Pass one of these.")
-        inside = () if scope == MODULE else (f"{scope}.",)
-        return [a for a in self.assignments if a.scope == scope or a.scope.startswith(inside)]
 
-    def _ambiguous(self, key: str, found: list[Assignment]) -> str:
-        places = ", ".join(f"{a.key} in {a.place}" for a in found)
-        scopes = list(dict.fromkeys(a.scope for a in found))
-        remedy = f"Choose one with scope= (one of: {', '.join(scopes)})" if len(scopes) > 1 else "Keep only one"
-        return f"{self.text.name} gives {key} a value {len(found)} times: {places}. Expected exactly one. {remedy}."
-
-
-def parse_config(text: ConfigText) -> ConfigSource:
+def parse_source(text: ConfigText) -> PythonSource:
     """Find every constant.
 
     Raises:
@@ -131,14 +59,14 @@ def parse_config(text: ConfigText) -> ConfigSource:
     wrapper = MetadataWrapper(module)
     finder = _Finder(wrapper.module, wrapper.resolve(PositionProvider))
     wrapper.module.visit(finder)
-    source = ConfigSource(
+    source = PythonSource(
         text, tuple(finder.assignments), tuple(dict.fromkeys(finder.scopes)), finder.positions, wrapper.module
     )
     _check_positions(source)
     return source
 
 
-def _check_positions(source: ConfigSource) -> None:
+def _check_positions(source: PythonSource) -> None:
     """Positions hold as far as libcst gives the text back: it takes a lone CR for LF, and loses an empty line before
     an indented comment at the very end of a file (harmless: no value comes after it)."""
     code, text = source.module.code, source.text.text
@@ -151,38 +79,6 @@ def _check_positions(source: ConfigSource) -> None:
             f"{source.text.name} cannot be patched byte for byte: it has line ends of old Macs (CR alone) or another "
             "odd layout. Save it with LF or CRLF line ends, or edit it by hand."
         )
-
-
-def read_config(path: str | Path, scope: str | None = None, required: Collection[str] = ()) -> dict[str, Any]:
-    """Literals of a config file by key, as they stand in its source.
-
-    Args:
-        path: the Python file.
-        scope: only this class or dict; None reads the whole file. Nested dicts come as values of their own key
-            and, where the scope does not hold the same key itself, as keys of their own.
-        required: keys that must be there as exactly one literal; other keys that are no literal, or stand in several
-            places, are left out.
-
-    Raises:
-        ConfigError: the file cannot be read, the scope is not there, or a required key is missing or not one literal.
-    """
-    return literals(parse_config(ConfigText.read(path)), scope, required)
-
-
-def literals(source: ConfigSource, scope: str | None = None, required: Collection[str] = ()) -> dict[str, Any]:
-    """`read_config` on a parsed file."""
-    values = {}
-    for key in source.keys(scope):
-        found = [a for a in source.find(key, scope) if a.key == key]
-        if len(found) == 1 and not found[0].problem:
-            values[key] = found[0].value
-    for key in required:
-        assignment = source.require(key, scope)
-        if assignment is None:
-            where = "" if scope is None else f" in {scope}"
-            raise ConfigError(f"{source.text.name} has no {key}{where}. Add it, as one literal.")
-        values.setdefault(key, assignment.value)
-    return values
 
 
 class _Finder(cst.CSTVisitor):
@@ -265,7 +161,7 @@ class _Finder(cst.CSTVisitor):
             return
         node = _default_of_field(value)
         literal, problem = self._literal(node)
-        self.assignments.append(Assignment(scope, path[-1], line, literal, problem, node, annotation))
+        self.assignments.append(Assignment(scope, path[-1], line, literal, problem, node=node, annotation=annotation))
         self._entries(path, node)
 
     def _literal(self, node: cst.BaseExpression) -> tuple[Any, str]:
@@ -291,11 +187,6 @@ class _Finder(cst.CSTVisitor):
             later = [entries[i][2] for i in starred if i > index]
             problem = f"may be replaced by `**{self._module.code_for_node(later[0])}` after it" if later else ""
             self._add([*path, key], name, value, problem)
-
-
-def _matching(key: str, assignments: list[Assignment]) -> list[Assignment]:
-    exact = [a for a in assignments if a.key == key]
-    return exact or [a for a in assignments if loose_key(a.key) == loose_key(key)]
 
 
 def _dict_entries(node: cst.BaseExpression) -> Iterable[tuple[str | None, cst.CSTNode, cst.BaseExpression]]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from truetune.config.source import MODULE, ConfigSource, parse_config, read_config
-from truetune.config.text import ConfigText
+from truetune.config.base import MODULE, ConfigFile
+from truetune.config.languages import config_text, parse_config, read_config
 from truetune.errors import ConfigError
 
 SOURCE = '''\
@@ -125,8 +125,8 @@ def test_an_unknown_scope_names_the_known_ones(path: Path) -> None:
         read_config(path, "Nope")
 
 
-def parsed(source: str) -> ConfigSource:
-    return parse_config(ConfigText.from_bytes(source.encode()))
+def parsed(source: str) -> ConfigFile:
+    return parse_config(config_text(source.encode()))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_scope_comes_before_the_dicts_nested_in_it() -> None:
 )
 def test_files_that_cannot_be_read_are_said(raw: bytes, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_config(ConfigText.from_bytes(raw))
+        parse_config(config_text(raw))
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:

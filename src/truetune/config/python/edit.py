@@ -1,50 +1,32 @@
-"""The text edits behind a patch: which characters of a config file are replaced by what."""
+"""The text edits behind a patch of a Python file: which characters are replaced by what."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import libcst as cst
 
-from truetune.config.literals import same, write_literal
-from truetune.config.source import Assignment, ConfigSource
-from truetune.config.text import NEWLINE, line_starts
+from truetune.config.base import Assignment
+from truetune.config.literals import same
+from truetune.config.origin_note import note_edit
+from truetune.config.python.source import PythonSource
+from truetune.config.python.writing import write_literal
+from truetune.config.text import NEWLINE, Edit, line_starts
 from truetune.space import Value
-
-_MARKER = "# truetune: "
-_OURS = re.compile(r"# truetune: [^#\r\n]*?(?=\s*(?:#|$))")
-
-
-@dataclass(frozen=True, order=True)
-class Edit:
-    """Replace the characters from `start` to `end` by `text`."""
-
-    start: int
-    end: int
-    text: str
-
-
-def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """`text` with all of `edits`, which do not overlap; equal ones count once."""
-    for edit in sorted(set(edits), reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text
 
 
 class Editor:
     """Makes edits for one parsed file."""
 
-    def __init__(self, source: ConfigSource) -> None:
+    def __init__(self, source: PythonSource) -> None:
         self._source = source
         self._text = source.text.text
         self._starts = line_starts(self._text)
         self._line_ends = _LineEnds.of(source)
 
     def value_edits(self, assignment: Assignment, value: Any) -> list[Edit]:
-        """Edits that turn the literal of `assignment` into `value`, of the same kind (see `config_literals.fit`)."""
+        """Edits that turn the literal of `assignment` into `value`, of the same kind (see `literals.fit`)."""
         node = assignment.node
         assert node is not None
         if not isinstance(value, (list, tuple)):
@@ -64,15 +46,10 @@ class Editor:
         assert assignment.node is not None
         line = self._source.range_of(assignment.node).end.line
         ending = self._line_ends.get(line)
-        note = _MARKER + self._printable(comment)
         if ending is None:
             return []
         start, end = (self._starts[line - 1] + column for column in ending)
-        rest = self._text[start:end]
-        if _OURS.search(rest):
-            return [Edit(start, end, _OURS.sub(lambda _: note, rest, count=1))]
-        spaces = len(rest) - len(rest.rstrip(" \t"))
-        return [Edit(end, end, " " * max(0, 2 - spaces) + note)]
+        return [note_edit(self._source.text, start, end, comment)]
 
     def loses_comments(self, assignment: Assignment, value: Any) -> bool:
         """Whether replacing the elements drops comments that stand between them."""
@@ -123,22 +100,17 @@ class Editor:
             self._starts[found.end.line - 1] + found.end.column,
         )
 
-    def _printable(self, comment: str) -> str:
-        """On one line, without `#` (which would end it for the next patch), in the file's own encoding."""
-        words = " ".join(comment.replace("#", " ").split())
-        return "".join(c if c.isprintable() and self._source.text.can_encode(c) else "?" for c in words).strip()
-
 
 class _LineEnds(cst.CSTVisitor):
     """Line → (first, last) column of its trailing whitespace and comment, for lines that may end in a comment."""
 
-    def __init__(self, source: ConfigSource) -> None:
+    def __init__(self, source: PythonSource) -> None:
         super().__init__()
         self.found: dict[int, tuple[int, int]] = {}
         self._source = source
 
     @classmethod
-    def of(cls, source: ConfigSource) -> dict[int, tuple[int, int]]:
+    def of(cls, source: PythonSource) -> dict[int, tuple[int, int]]:
         visitor = cls(source)
         source.module.visit(visitor)
         return visitor.found
