@@ -83,7 +83,8 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(timed, messages.Timed)
             searcher = session.searcher(traced.space, [])
             n_folds, searches = len(session.data.folds), _searches(session)
-    trials, epochs = _budget(task, options)
+    most = task.fit.most_epochs(task.epochs, traced.space)
+    trials, epochs = _budget(most, options)
     finals = FreshTraining(options.finalists, options.fresh_runs).of_search(trials).most_runs
     winners = (searches - 1) * options.fresh_runs
     return SearchPlan(
@@ -95,10 +96,10 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
         epochs * n_folds,
         max(1, options.worker_count),
         finals,
-        finals * task.epochs * n_folds,
+        finals * most * n_folds,
         searches,
         winners,
-        winners * task.epochs,
+        winners * most,
     )
 
 
@@ -111,13 +112,13 @@ def _searches(session: Session) -> int:
     return len(outer.folds(session.data.development, options.seed)) + 1
 
 
-def _budget(task: Task, options: SearchOptions) -> tuple[int, int]:
-    """Number of trials, and an upper bound of their epochs in total."""
+def _budget(epochs: int, options: SearchOptions) -> tuple[int, int]:
+    """Number of trials, and an upper bound of their epochs in total; a trial has `epochs` at most."""
     if options.chosen_algorithm != "hyperband":
-        return options.max_trials, options.max_trials * task.epochs
+        return options.max_trials, options.max_trials * epochs
     from truetune.search.hyperband.plan import plan_hyperband
 
-    schedule = plan_hyperband(options.max_trials, task.epochs)
+    schedule = plan_hyperband(options.max_trials, epochs)
     return schedule.trials, schedule.epochs_total
 
 
