@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
     from truetune.errors import TruetuneError
+    from truetune.recipe import FitRecipe, Stage, freeze, unfreeze
     from truetune.result import Result
     from truetune.results.export import BestHyperparameters
     from truetune.search.base import NoSuggestion, Resume, Searcher
@@ -29,6 +30,7 @@ _HOMES = {
     "Dataset": "truetune.data.dataset",
     "Decision": "truetune.trial",
     "NoSuggestion": "truetune.search.base",
+    "FitRecipe": "truetune.recipe",
     "Objective": "truetune.task",
     "Observer": "truetune.study.events",
     "Result": "truetune.result",
@@ -36,13 +38,16 @@ _HOMES = {
     "SearchOptions": "truetune.study.options",
     "Searcher": "truetune.search.base",
     "Suggestion": "truetune.trial",
+    "Stage": "truetune.recipe",
     "Task": "truetune.task",
     "Trial": "truetune.trial",
     "TruetuneError": "truetune.errors",
     "apply": "truetune.config.apply",
     "option": "truetune.tasks.declaration",
+    "freeze": "truetune.recipe",
     "tune": "truetune.api",
     "undo": "truetune.config.apply",
+    "unfreeze": "truetune.recipe",
 }
 
 __all__ = [
@@ -50,6 +55,7 @@ __all__ = [
     "ConfigMapping",
     "Dataset",
     "Decision",
+    "FitRecipe",
     "NoSuggestion",
     "Objective",
     "Observer",
@@ -57,14 +63,17 @@ __all__ = [
     "Resume",
     "SearchOptions",
     "Searcher",
+    "Stage",
     "Suggestion",
     "Task",
     "Trial",
     "TruetuneError",
     "apply",
+    "freeze",
     "option",
     "tune",
     "undo",
+    "unfreeze",
 ]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from truetune.study.budget import duration
 from truetune.study.options import SearchOptions
 from truetune.system.checksum import checksum
 from truetune.training.tensorflow_start import start_tensorflow
+from truetune.verification.verification import Candidate
 
 INNER = "k-fold"
 """The protocol of every search of a nested evaluation."""
@@ -111,10 +113,10 @@ class _Evaluation:
                 "measured. Run `truetune status` to see why trials failed, fix the cause, and rerun the same command."
             )
         fold, kept = self.folds[number - 1], self.place.outer_folds / f"{number}.json"
-        values, epochs, options = result.best_hyperparameters, best.best_epoch, self.request.options
+        values, options = result.best_hyperparameters, self.request.options
+        trained = Candidate.of(self.request.task, values, best.course)
         seeds = [derive_seed(options.seed, "outer", fold.name, repeat) for repeat in range(options.fresh_runs)]
-        identity = {"values": values, "epochs": epochs, "seeds": seeds, "data": self.development.fingerprint}
-        key = checksum(identity)
+        key = checksum({**_identity(trained), "seeds": seeds, "data": self.development.fingerprint})
         found = read_fold(kept, key)
         if found is not None:
             return found
@@ -122,8 +124,8 @@ class _Evaluation:
         from truetune.verification.retrain import states_on_test
 
         train, test = (self.development.dataset.take(rows) for rows in (fold.train, fold.validation))
-        states, score = states_on_test(self.request.task, train, test, values, epochs, seeds)
-        outer = OuterFold(fold.name, values, epochs, len(test), score, tuple(states))
+        states, score = states_on_test(self.request.task, train, test, trained, seeds)
+        outer = OuterFold(fold.name, values, trained.epochs, len(test), score, tuple(states))
         write_fold(kept, outer, key)
         return outer
 
@@ -140,6 +142,12 @@ class _Evaluation:
     @property
     def _metric(self) -> str:
         return self.request.task.objective.name.removeprefix("val_")
+
+
+def _identity(trained: Candidate) -> dict[str, Any]:
+    """What tells its trainings from others; as in earlier versions where no recipe says more."""
+    content = {"values": dict(trained.values), "epochs": trained.epochs}
+    return content if trained.course is None else {**content, "course": asdict(trained.course)}
 
 
 @dataclass(frozen=True)

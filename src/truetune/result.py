@@ -16,12 +16,12 @@ from truetune.results.ranking import best_trial, count_states
 from truetune.space import Space, Value
 from truetune.system.versions import versions
 from truetune.task import Objective, Task
-from truetune.trial import TODAY, FreshRun, Trial, todays_epoch
+from truetune.trial import TODAY, FreshRun, Trial, todays_trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord, NestedRecord
+    from truetune.results.export import Baseline, EstimateRecord, FinalistsRecord, NestedRecord, StageRecord
     from truetune.results.nested_estimate import NestedEstimate
     from truetune.statistics.intervals import Estimate
     from truetune.verification.pairs import PairedTraining
@@ -125,7 +125,8 @@ class Result:
             data=DataRecord(**self.meta["data"], source=self.meta.get("source") or None),
             seed=self.meta["seed"],
             versions=versions(),
-            epochs=best.best_epoch,
+            epochs=best.course.total,
+            training=_training_record(best),
             baseline=self._baseline(),
             finalists=self._finalists(),
             protocol=self.meta.get("protocol"),
@@ -224,9 +225,9 @@ class Result:
         start_tensorflow()
         from truetune.verification.verify import VerifyOptions, verify_result
 
-        epochs = todays_epoch(self.trials, int(self.meta["epochs"])) or int(self.meta["epochs"])
-        before = Candidate(self.space.names(today.values), epochs)
-        after = Candidate(self.space.names(best.values), best.best_epoch)
+        chosen = todays_trial(self.trials, self.task.fit.most_epochs(int(self.meta["epochs"]), self.space))
+        before = Candidate.of(self.task, self.space.names(today.values), None if chosen is None else chosen.course)
+        after = Candidate.of(self.task, self.space.names(best.values), best.course)
         options = VerifyOptions(seeds, seed, announce=announce, progress=progress)
         options = options.with_known(best.score, self._finalists())
         return verify_result(self.task, before, after, self.seal, options)
@@ -263,6 +264,16 @@ class Result:
             "reason": trial.reason or ("" if finalist is None else finalist.reason),
             **self.space.names(trial.values),
         }
+
+
+def _training_record(trial: Trial) -> tuple[StageRecord, ...]:
+    """Nothing of a training that no recipe changes."""
+    from truetune.results.export import StageRecord
+
+    course = trial.course
+    names = [stage.name for stage in trial.stages]
+    rows = zip(names, course.epochs, course.learning_rates, strict=False)
+    return tuple(StageRecord(name=name, epochs=n, learning_rates=rates) for name, n, rates in rows)
 
 
 def _record_of(estimate: Estimate | None) -> EstimateRecord | None:

@@ -1,4 +1,4 @@
-"""What to tune: data, builder, objective."""
+"""What to tune: data, builder, objective, and how it is trained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from truetune.errors import InputError, ObjectiveError
+from truetune.recipe import FitRecipe
 
 if TYPE_CHECKING:
     from truetune.config.mapping import ConfigMapping
@@ -51,6 +52,12 @@ class Preprocessing(Protocol):
     def transform(self, X: Any) -> Any: ...
 
 
+def has_own_fit(hypermodel: object) -> bool:
+    """Whether its class, rather than KerasTuner's, has a `fit`."""
+    owners = [kind for kind in type(hypermodel).__mro__ if "fit" in vars(kind)]
+    return bool(owners) and not owners[0].__module__.startswith("keras_tuner")
+
+
 @dataclass(frozen=True)
 class Task:
     """What to tune.
@@ -60,13 +67,15 @@ class Task:
         hypermodel: a `build(hp)` function that returns a compiled model, or a `keras_tuner.HyperModel`.
         data: a `Dataset`, or a function that loads one.
         objective: what decides.
-        epochs: the most epochs one trial trains, unless the builder tunes `epochs` itself.
+        epochs: the most epochs one trial trains, unless the builder tunes `epochs` itself or the recipe has stages,
+            whose epochs count then.
         patience: epochs without improvement after which a trial stops early; None trains them all.
         preprocessing: makes a fresh transformer for each fit, e.g. `sklearn.preprocessing.StandardScaler`.
         mapping: how hyperparameters map to keys of `config.py`; None uses upper-case names.
         study_prefix: what study names start with; None uses `name`.
         options: the frozen dataclass that the task was made from (see `truetune.option`). A study is resumed only with
             the same ones; the command sets them.
+        fit: callbacks, class weights and stages of every training.
     """
 
     name: str
@@ -78,6 +87,7 @@ class Task:
     preprocessing: Callable[[], Preprocessing] | None = None
     mapping: ConfigMapping | None = field(default=None, compare=False)
     study_prefix: str | None = None
+    fit: FitRecipe = field(default_factory=FitRecipe)
     options: Any = None
 
     def __post_init__(self) -> None:
@@ -91,6 +101,13 @@ class Task:
             raise InputError(
                 f"hypermodel is {type(self.hypermodel).__name__}. Expected a build(hp) function or a "
                 "keras_tuner.HyperModel."
+            )
+        if not isinstance(self.fit, FitRecipe):
+            raise InputError(f"fit is {type(self.fit).__name__}. Expected a truetune.FitRecipe.")
+        if self.fit.stages and has_own_fit(self.hypermodel):
+            raise InputError(
+                f"{type(self.hypermodel).__name__} has a `fit` of its own, and the recipe has stages. Expected one of "
+                "the two, since a `fit` of one's own decides itself how the model is trained; remove the other."
             )
 
     def load(self) -> Dataset:

@@ -78,6 +78,41 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class TrainedStage:
+    """How a stage of a training went.
+
+    Attributes:
+        name: of the stage; "" where the recipe has callbacks and no stages.
+        epochs: that it was trained.
+        kept: the first of them, which led to the weights that the trial keeps.
+        learning_rates: of each epoch, at its beginning.
+    """
+
+    name: str
+    epochs: int
+    kept: int
+    learning_rates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingCourse:
+    """How long each stage is trained, where no validation rows can end it; a training without stages has one.
+
+    Attributes:
+        epochs: of each stage, the last one that is trained included.
+        learning_rates: of every epoch of each stage, where a recipe may have changed them; empty where none did.
+    """
+
+    epochs: tuple[int, ...]
+    learning_rates: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Epochs in all."""
+        return sum(self.epochs)
+
+
+@dataclass(frozen=True)
 class Trial:
     """One trial, running or finished, as the record knows it.
 
@@ -97,6 +132,7 @@ class Trial:
         metrics: every metric of the model on all folds' validation rows together, by the name Keras logs.
         fold_metrics: the same metrics on the validation rows of each fold alone, one value a fold.
         attempt: how often this trial was restarted after its process died.
+        stages: how the stages of the recipe went, as far as they were trained.
         thawed_at: the epoch after which it was last taken up again from a pause; 0 for never.
         owner: token of the process that trains or trained it; "" for one that was left to whoever comes next.
     """
@@ -117,9 +153,22 @@ class Trial:
     fold_scores: Sequence[float] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     fold_metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    stages: tuple[TrainedStage, ...] = ()
     attempt: int = 0
     thawed_at: int = 0
     owner: str = field(default="", compare=False)
+
+    @property
+    def course(self) -> TrainingCourse:
+        """What led to the weights that it keeps, to be trained again."""
+        led = list(self.stages)
+        while led and not led[-1].kept:
+            led.pop()
+        if not led:
+            return TrainingCourse((self.best_epoch,))
+        rates = tuple(stage.learning_rates[: stage.kept] for stage in led)
+        epochs = tuple(stage.kept for stage in led) if led[0].name else (self.best_epoch,)
+        return TrainingCourse(epochs, rates)
 
     @property
     def is_built(self) -> bool:
@@ -175,10 +224,10 @@ class FreshRun:
         return self.fold_scores or (self.score,)
 
 
-def todays_epoch(trials: Sequence[Trial], most_epochs: int) -> int | None:
-    """The epoch that the search chose for today's configuration; None where it was not trained long enough for that: it
-    was pruned, or Hyperband gave it a part of `most_epochs` and did not promote it.
+def todays_trial(trials: Sequence[Trial], most_epochs: int) -> Trial | None:
+    """The trial in which the search chose the epoch of today's configuration; None where it was not trained long enough
+    for that: it was pruned, or Hyperband gave it a part of `most_epochs` and did not promote it.
     """
     same = [t for t in trials if t.values == trials[TODAY].values and t.state is TrialState.COMPLETE]
     long_enough = [t for t in same if t.schedule.epochs is None or t.schedule.epochs >= most_epochs]
-    return long_enough[-1].best_epoch if long_enough else None
+    return long_enough[-1] if long_enough else None

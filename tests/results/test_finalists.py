@@ -21,7 +21,7 @@ from truetune.results.finalists import (
 )
 from truetune.statistics.intervals import Estimate, estimate
 from truetune.task import Objective
-from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
+from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_trial
 
 HIGH, LOW = Objective("val_accuracy", "max"), Objective("val_loss", "min")
 TRAINING = FreshTraining(finalists=2, runs=3, validation_ratio=0.25)
@@ -109,10 +109,11 @@ def test_todays_config_that_was_promoted_is_one_finalist():
 def test_the_epoch_of_todays_config_is_that_of_its_longest_training():
     short = trial(0, 0.5, schedule=Schedule(2, bracket=0, round=0), best_epoch=2)
     promoted = replace(trial(2, 0.8, schedule=Schedule(6, 2, parent=0), best_epoch=5), values={"units": 0})
-    assert todays_epoch([short, trial(1, 0.6)], 6) is None
-    assert todays_epoch([short, trial(1, 0.6), promoted], 6) == 5
-    assert todays_epoch([trial(0, 0.5, best_epoch=4), trial(1, 0.6)], 6) == 4
-    assert todays_epoch([trial(0, 0.5, TrialState.PRUNED)], 6) is None
+    alone = trial(0, 0.5, best_epoch=4)
+    assert todays_trial([short, trial(1, 0.6)], 6) is None
+    assert todays_trial([short, trial(1, 0.6), promoted], 6) == promoted
+    assert todays_trial([alone, trial(1, 0.6)], 6) == alone
+    assert todays_trial([trial(0, 0.5, TrialState.PRUNED)], 6) is None
 
 
 def test_a_configuration_that_was_trained_twice_is_one_finalist():

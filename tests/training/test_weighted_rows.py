@@ -172,7 +172,7 @@ def test_a_fit_of_ones_own_without_weights_gets_what_it_always_got():
 
 def test_weights_are_never_dropped_in_silence():
     data = Dataset(X, LABELS, sample_weight=WEIGHTS)
-    with pytest.raises(DataError, match=r"WithoutWeights\.fit takes no such argument.*`sample_weight=None`"):
+    with pytest.raises(DataError, match=r"WithoutWeights\.fit takes no sample_weight.*`sample_weight=None`"):
         fit_model(WithoutWeights(), HP, one_head(), data, None, epochs=1, seed=SEED)
 
 

@@ -94,7 +94,8 @@ def _check_given(winner: BestHyperparameters, mapping: ConfigMapping) -> None:
 
 
 def _epochs(winner: BestHyperparameters, mapping: ConfigMapping) -> dict[str, ConfigValue]:
-    """The winner's number of epochs, for a key that may be there."""
-    if "epochs" in winner.hyperparameters:
+    """The winner's number of epochs, for a key that may be there; stages have their own."""
+    has_stages = any(stage.name for stage in winner.metadata.training)
+    if "epochs" in winner.hyperparameters or has_stages:
         return {}
     return {mapping.key_of("epochs"): winner.metadata.epochs}

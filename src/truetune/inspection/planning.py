@@ -83,7 +83,8 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
             assert isinstance(timed, messages.Timed)
             searcher = session.searcher(traced.space, [])
             n_folds, searches = len(session.data.folds), _searches(session)
-    budget = options.budget(task.epochs)
+    most = task.fit.most_epochs(task.epochs, traced.space)
+    budget = options.budget(most)
     finals = FreshTraining(options.finalists, options.fresh_runs).of_search(budget.trials).most_runs
     winners = (searches - 1) * options.fresh_runs
     return SearchPlan(
@@ -95,10 +96,10 @@ def make_plan(task: Task, options: SearchOptions) -> SearchPlan:
         budget.epochs * n_folds,
         max(1, options.worker_count),
         finals,
-        finals * task.epochs * n_folds,
+        finals * most * n_folds,
         searches,
         winners,
-        winners * task.epochs,
+        winners * most,
     )
 
 

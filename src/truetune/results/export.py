@@ -130,6 +130,16 @@ class OuterFoldRecord(_Record):
     epochs: int = Field(ge=1)
 
 
+class StageRecord(_Record):
+    """One stage of the training that led to the winner's weights."""
+
+    name: str = Field(description='of the stage; "" where the recipe has callbacks and no stages')
+    epochs: int = Field(ge=0, description="that led to the weights")
+    learning_rates: tuple[MetricValue, ...] = Field(
+        default=(), description="of each epoch, at its beginning; null where the optimizer has no single one"
+    )
+
+
 class NestedRecord(_Record):
     """The nested evaluation of a search like this: how good its winner is on new groups."""
 
@@ -171,6 +181,9 @@ class Metadata(_Record):
     seed: int
     versions: dict[str, str] = Field(description="of Python and the libraries")
     epochs: int = Field(ge=1, description="epochs that the winner's weights were trained for")
+    training: tuple[StageRecord, ...] = Field(
+        default=(), description="how these epochs were trained, where the task has a recipe with callbacks or stages"
+    )
     baseline: Baseline | None = None
     finalists: FinalistsRecord | None = Field(default=None, description="null without a re-evaluation")
     protocol: dict[str, Any] | None = Field(default=None, description="how a trial was evaluated")

@@ -9,6 +9,7 @@ from typing import Any
 from truetune.session.study_data import StudyData
 from truetune.space import Space
 from truetune.storage.paths import check_unchanged
+from truetune.task import Task
 from truetune.tasks.chosen import compared
 
 
@@ -22,10 +23,17 @@ def made_from(data: StudyData) -> dict[str, Any]:
         "objective": {"name": task.objective.name, "direction": task.objective.direction},
         "seed": options.seed,
         "epochs": task.epochs,
+        **_stages(task),
         "data": {"fingerprint": data.all.fingerprint, "kind": dataset.kind, "is_dummy": dataset.is_dummy},
         "protocol": options.evaluation_protocol.to_config(),
         "options": compared(task.options),
     }
+
+
+def _stages(task: Task) -> dict[str, Any]:
+    """Nothing for a task without stages, as in studies of earlier versions."""
+    stages = [[stage.name, stage.epochs] for stage in task.fit.stages]
+    return {"stages": stages} if stages else {}
 
 
 def description(name: str, before: Mapping[str, Any], data: StudyData, traced: Space) -> dict[str, Any]:

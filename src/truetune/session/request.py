@@ -47,4 +47,5 @@ class SearchRequest:
             task.preprocessing,
             options.evaluation_protocol,
             options.seed,
+            task.fit,
         )

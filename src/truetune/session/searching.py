@@ -28,7 +28,7 @@ def problem_of(request: SearchRequest, traced: Space, known: Space, steps_per_fo
         direction=task.objective.direction,
         objective=task.objective.name,
         max_trials=options.max_trials,
-        epochs=task.epochs,
+        epochs=task.fit.most_epochs(task.epochs, known),
         seed=options.seed,
         first=tuple(trial_zero_values(traced, task, options, request.observer).items()),
         grid_points=options.grid_points,

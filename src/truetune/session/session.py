@@ -63,6 +63,11 @@ class Session:
         """Judges other processes."""
         return Leases(self.store.owner, self.request.options.lease_seconds)
 
+    @cached_property
+    def _noted(self) -> set[str]:
+        """Lines of trainings that were shown already."""
+        return set()
+
     @property
     def shared(self) -> Path:
         """The folder with the development rows for our workers."""
@@ -136,7 +141,7 @@ class Session:
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        lifecycle = self._lifecycle(trace_space(task.hypermodel))
+        lifecycle = self._lifecycle(trace_space(task.hypermodel, task.fit))
         run_in_process(lifecycle, task, folds)
         finals = self._finals(lifecycle.budget)
         run_finals_in_process(finals, partial(trained, task, folds))
@@ -190,10 +195,11 @@ class Session:
 
     def _context(self, traced: Space) -> StudyContext:
         place, known = self.place, known_space(traced, self.store.meta)
-        return StudyContext(self.store, known, self.request.observer, place.checkpoints, place.weights, self.leases)
+        observer, noted = self.request.observer, self._noted
+        return StudyContext(self.store, known, observer, place.checkpoints, place.weights, self.leases, noted)
 
     def _evaluation(self, known: Space) -> Evaluation:
-        options, epochs = self.request.options, most_epochs(self.request.task.epochs, known)
+        options, epochs = self.request.options, most_epochs(self.request.task, known)
         return Evaluation(len(self.data.folds), epochs, options.reshuffle, options.seed)
 
     def _note_resumed(self, trials: list[Trial]) -> None:

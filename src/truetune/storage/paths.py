@@ -148,6 +148,7 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         "objective": "objective",
         "seed": "seed",
         "epochs": "epochs",
+        "stages": "stages",
         "data": "data",
         "protocol": "protocol",
         "sealed": "sealed test rows",

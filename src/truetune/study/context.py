@@ -46,6 +46,7 @@ class StudyContext:
         checkpoints: folder of checkpoints, and of folds that idle workers train ahead.
         weights: folder of the weights that are kept.
         leases: judges other processes; None where there can be none.
+        noted: lines of trainings that were shown already.
     """
 
     store: Store
@@ -54,3 +55,10 @@ class StudyContext:
     checkpoints: Path
     weights: Path
     leases: Leases | None = None
+    noted: set[str] = field(default_factory=set)
+
+    def note_once(self, line: str) -> None:
+        """For a person; what every training would repeat is shown once."""
+        if line not in self.noted:
+            self.observer.note(line)
+        self.noted.add(line)

@@ -19,6 +19,9 @@ def reply(host: messages.Host, message: object) -> messages.Reply:
         if isinstance(message, messages.Note):
             host.note(message.line)
             return messages.Reply(None)
+        if isinstance(message, messages.StageBegins):
+            host.stage_begins(message)
+            return messages.Reply(None)
         assert isinstance(message, messages.Epoch), message
         return messages.Reply(host.epoch(message.epoch, message.value))
     except TruetuneError as error:

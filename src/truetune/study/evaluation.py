@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from truetune.seeds import derive_seed
 from truetune.space import Space
 from truetune.study.options import SearchOptions
+from truetune.task import Task
 from truetune.training.messages import Request
 from truetune.trial import STAGES, PlannedRun
 
@@ -51,6 +52,7 @@ class Evaluation:
             keep=False,
             weights=None,
             score_epoch=None,
+            stage_epochs=(),
         )
 
 
@@ -75,8 +77,10 @@ def reshuffled_seeds(options: SearchOptions) -> list[int]:
     return [reshuffle_seed(options.seed, number) for number in range(options.max_trials) if options.reshuffle]
 
 
-def most_epochs(epochs: int, space: Space) -> int:
-    """The most epochs of one fold: the task's, or the upper end of a range that the builder tunes them in."""
+def most_epochs(task: Task, space: Space) -> int:
+    """The most epochs of one fold: of all stages, else the task's, or the upper end of a range that the builder has."""
+    if task.fit.stages:
+        return task.fit.most_epochs(task.epochs, space)
     entries = [hp for hp in space.entries.values() if hp.name == "epochs"]
     highest = [int(value) for hp in entries for value in (*hp.choices, hp.high) if value is not None]
-    return max([epochs, *highest])
+    return max([task.epochs, *highest])

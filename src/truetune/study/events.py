@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from truetune.training.messages import StageBegins
 from truetune.trial import FreshRun, Trial
 
 
@@ -19,6 +20,9 @@ class Observer:
 
     def trial_started(self, trial: Trial, worker: int) -> None:
         """`worker` counts from 0."""
+
+    def stage_started(self, number: int, begun: StageBegins) -> None:
+        """Trial `number` begins a stage of its recipe, or goes on in it; the epochs that follow are of it."""
 
     def epoch_ended(self, number: int, epoch: int, value: float) -> None:
         """The objective of trial `number` after `epoch`."""

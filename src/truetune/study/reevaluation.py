@@ -19,7 +19,18 @@ from truetune.study.evaluation import fresh_seed
 from truetune.study.jobs import failure
 from truetune.study.run_queue import Missing, RunningFinal, RunQueue
 from truetune.training import messages
-from truetune.trial import STAGES, TODAY, Decision, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_epoch
+from truetune.trial import (
+    STAGES,
+    TODAY,
+    Decision,
+    FreshRun,
+    PlannedRun,
+    Schedule,
+    TrainingCourse,
+    Trial,
+    TrialState,
+    todays_trial,
+)
 from truetune.workers.memory import Death
 
 Train = Callable[[messages.Request, messages.Host], messages.Outcome | None]
@@ -83,27 +94,28 @@ class Finals:
     def request(self, running: RunningFinal) -> messages.Request:
         """What the worker is sent: trained from the beginning, also where the trial continued another."""
         planned = running.planned
-        epochs, score_epoch = self._epochs(planned.trial)
+        epochs, course = self._epochs(planned.trial)
         request = messages.Request(
             number=planned.trial,
             seed=fresh_seed(self._settings.seed, planned, "training"),
             schedule=Schedule(epochs=epochs),
             split_seed=fresh_seed(self._settings.seed, planned, "split"),
-            score_epoch=score_epoch,
+            score_epoch=None if course is None else course.total,
+            stage_epochs=() if course is None else course.epochs,
         )
         return self._settings.evaluation.asked(request)
 
-    def _epochs(self, number: int) -> tuple[int | None, int | None]:
-        """How long a run of trial `number` is trained (None: the task's number), and the epoch that is scored.
+    def _epochs(self, number: int) -> tuple[int | None, TrainingCourse | None]:
+        """How long a run of trial `number` is trained (None: the task's number), and what leads to the scored epoch.
 
         A finalist is trained as the search trained it. Today's configuration is what stands in the config, so it is
         trained in full, however early the search gave it up; its own best epoch is then scored, in its favour.
         """
         trial = self._trials[number]
         if number != TODAY:
-            return trial.schedule.epochs, trial.best_epoch if trial.state is TrialState.COMPLETE else None
-        trials = [self._trials[n] for n in sorted(self._trials)]
-        return None, todays_epoch(trials, self._settings.evaluation.epochs)
+            return trial.schedule.epochs, trial.course if trial.state is TrialState.COMPLETE else None
+        today = todays_trial([self._trials[n] for n in sorted(self._trials)], self._settings.evaluation.epochs)
+        return None, None if today is None else today.course
 
     def host(self, running: RunningFinal) -> FinalHost:
         """Answers whoever trains it."""
@@ -152,6 +164,10 @@ class Finals:
 
     def note(self, line: str) -> None:
         self._context.observer.note(line)
+
+    def note_once(self, line: str) -> None:
+        """A line of a training; see `StudyContext.note_once`."""
+        self._context.note_once(line)
 
 
 def _stem(planned: PlannedRun) -> str:
@@ -203,4 +219,4 @@ class FinalHost(messages.Host):
         return Decision.GO_ON
 
     def note(self, line: str) -> None:
-        self._finals.note(line)
+        self._finals.note_once(line)

@@ -68,6 +68,11 @@ def _definition(spec: str, make: Callable[[Any], Any], declared: type | None) ->
 
 def _loaded(spec: str, task: Task, settings: TaskSettings) -> Task:
     """With its data, which are loaded here, once."""
+    if settings.epochs and task.fit.stages:
+        raise InputError(
+            f"{spec} trains in {len(task.fit.stages)} stages, but --epochs {settings.epochs} was given. Leave it out, "
+            "and change the epochs of the stages in that file."
+        )
     grouped = replace(task, data=partial(_grouped, task.data, settings.grouping))
     data = users_own(f"The data of {spec}", grouped.load)
     return replace(task, data=data, epochs=settings.epochs or task.epochs)

@@ -17,6 +17,8 @@ from truetune.training.checkpoints.times import CheckpointTimes
 from truetune.training.folds.pooled import metric_state
 from truetune.training.logged import numbers
 from truetune.training.messages import Host, TrainingTask
+from truetune.training.recipe import OwnCallbacks
+from truetune.training.stages import PlannedStage, Stages
 from truetune.trial import Decision
 
 
@@ -37,40 +39,54 @@ class Course:
     """What a trial's callback steers by.
 
     Attributes:
-        initial_epoch: the first epoch to train; 0 is the very first.
         last_epoch: epochs to train to, cumulative.
         resumable: Keras' own `fit` trains, so that a checkpoint can be gone on from.
         keep: leave a checkpoint at the end.
         times: writes the checkpoints.
         stopwatch: of the trial.
+        stages: of a fold, and the model that goes through them.
         steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
-        least_epochs: patience does not end a fold before.
+        least_epochs: neither patience nor a callback ends a fold before.
     """
 
-    initial_epoch: int
     last_epoch: int
     resumable: bool
     keep: bool
     times: CheckpointTimes
     stopwatch: Stopwatch
+    stages: Stages
     steps_per_fold: int = 0
     least_epochs: int = 0
 
+    def stage(self, progress: Progress) -> PlannedStage:
+        """The one that `progress` is in."""
+        return self.stages.planned[progress.stage]
 
-def is_over(progress: Progress, course: Course, patience: int | None) -> bool:
-    """Whether nothing is left to train."""
-    return progress.pruned or progress.epoch >= course.last_epoch or has_stalled(progress, course, patience)
+    def stage_end(self, progress: Progress) -> int:
+        """Epochs to train to in it, cumulative."""
+        epochs = self.stage(progress).epochs
+        return self.last_epoch if epochs is None else min(self.last_epoch, progress.stage_start + epochs)
+
+    def stage_is_over(self, progress: Progress) -> bool:
+        """Whether nothing is left to train of it."""
+        return progress.stopped or progress.epoch >= self.stage_end(progress) or self._has_stalled(progress)
+
+    def is_over(self, progress: Progress) -> bool:
+        """Whether nothing is left to train at all."""
+        if progress.pruned or progress.epoch >= self.last_epoch:
+            return True
+        return self.stages.is_last(progress.stage) and self.stage_is_over(progress)
+
+    def _has_stalled(self, progress: Progress) -> bool:
+        patience = self.stage(progress).patience
+        return patience is not None and progress.wait >= patience and progress.epoch >= self.least_epochs
 
 
-def has_stalled(progress: Progress, course: Course, patience: int | None) -> bool:
-    return patience is not None and progress.wait >= patience and progress.epoch >= course.least_epochs
-
-
-def obey(decision: Decision, progress: Progress, course: Course, patience: int | None) -> bool:
+def obey(decision: Decision, progress: Progress, course: Course, can_pause: bool) -> bool:
     """Note in `progress` what was decided after its latest epoch; True when nothing is left to train."""
     progress.pruned = decision is Decision.STOP
-    over = is_over(progress, course, patience)
-    progress.paused = decision is Decision.PAUSE and course.resumable and not over
+    over = course.is_over(progress)
+    progress.paused = decision is Decision.PAUSE and can_pause and not over
     return over
 
 
@@ -91,19 +107,38 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.progress = progress
         self.failure = ""
         self.error: TruetuneError | None = None
-        self._objective, self._patience = task.objective, task.patience
+        self.own: OwnCallbacks | None = None
+        self.last_weights: list[Any] = []
+        self._objective = task.objective
+        self._records_rates = task.fit.changes_training
         self._host, self.course = host, course
         self._may_log_later = not course.resumable
+        self._rate = math.nan
 
     @property
     def has_recorded(self) -> bool:
         return bool(self.progress.reports)
 
+    @property
+    def ends_training(self) -> bool:
+        """Whether nothing more is trained of this fold now."""
+        progress = self.progress
+        return bool(self.error or self.failure or progress.paused) or self.course.is_over(progress)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.own is not None:
+            self.own.begun()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._rate = learning_rate(self.model)
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         values = numbers(logs or {})
-        self.progress.epoch = epoch + 1
-        for name, value in values.items():
-            self.progress.history.setdefault(name, []).append(value)
+        progress = self.progress
+        progress.epoch = epoch + 1
+        if self._records_rates:
+            progress.rates.append(self._rate)
+        progress.log(values)
         if self._objective.name not in values and not self._may_log_later:
             self.error = never_logged(self._objective, values)
             self._stop()
@@ -117,27 +152,50 @@ class TrialCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._record(epoch + 1, values[self._objective.name])
 
     def _record(self, epoch: int, value: float) -> None:
-        progress = self.progress
-        is_best = self._objective.is_better(value, progress.best_score)
-        progress.record(epoch, value, is_best)
-        if is_best:
-            progress.best_weights = self.model.get_weights()
-        if self.course.steps_per_fold:
+        progress, course = self.progress, self.course
+        if progress.record(epoch, value, self._objective.is_better):
+            progress.keep_weights(self.model.get_weights())
+        if course.steps_per_fold:
             progress.states.append(metric_state(self.model))  # Keras has just evaluated the validation rows
-        decision = self._host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
-        over = obey(decision, progress, self.course, self._patience)
-        if self.course.resumable:
-            self._save(over)
-        if progress.pruned or progress.paused or has_stalled(progress, self.course, self._patience):
+        progress.stopped = bool(self.model.stop_training) and epoch >= course.least_epochs
+        self.model.stop_training = False
+        unkeepable = self._keep_callbacks()
+        decision = self._host.epoch(progress.step(course.steps_per_fold, epoch), value)
+        over = obey(decision, progress, course, can_pause=course.resumable and not unkeepable)
+        if course.resumable:
+            self._save(over, unkeepable)
+        if progress.pruned or progress.paused or course.stage_is_over(progress):
+            if not course.stages.is_last(progress.stage):
+                self.last_weights = self.model.get_weights()
             self._stop()
 
-    def _save(self, over: bool) -> None:
+    def _keep_callbacks(self) -> bool:
+        """Note the states of the recipe's callbacks; True where one has a state that cannot be kept."""
+        if self.own is None or not self.course.resumable:
+            return False
+        self.progress.callbacks = self.own.states()
+        unkeepable = self.own.unkeepable()
+        if unkeepable:
+            self._host.note(
+                f"{', '.join(unkeepable)} changes while it trains and has no get_state and set_state, so an "
+                "interrupted trial starts from its beginning, and none is paused. Give it these methods, and trials go "
+                "on where they were."
+            )
+        return bool(unkeepable)
+
+    def _save(self, over: bool, unkeepable: bool) -> None:
         """In the callback, not after `fit`: an optimizer that averages weights overwrites them when `fit` ends."""
         self.progress.seconds = self.course.stopwatch.seconds
         if self.progress.paused or (over and self.course.keep):
             self.course.times.write(self.model, self.progress)
-        elif not over:
+        elif not over and not unkeepable:
             self.course.times.epoch_ended(self.model, self.progress)
 
     def _stop(self) -> None:
         self.model.stop_training = True
+
+
+def learning_rate(model: Any) -> float:
+    """Of the next step; NaN where several optimizers have one each."""
+    rate = getattr(getattr(model.optimizer, "inner_optimizer", model.optimizer), "learning_rate", None)
+    return math.nan if rate is None else float(rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -36,7 +36,8 @@ def build_model(hypermodel: Any, hp: Any) -> Any:
 
 
 def declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
-    """The compiled model, after the hypermodel has named hyperparameters that it does not ask for while building.
+    """The compiled model, after the hypermodel has named hyperparameters that it does not ask for while building. What
+    the recipe asks for is added by `stages.build`.
 
     Raises:
         TypeError: the builder returned something else.
@@ -57,22 +58,29 @@ def preprocess(make: Callable[[], Preprocessing] | None, train: Dataset, *others
     return fit_preprocessing(make, train)(train, *others)
 
 
-def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> Callable[..., list[Dataset]]:
-    """A function that transforms datasets as `train`'s rows say."""
+@dataclass(frozen=True)
+class FittedPreprocessing:
+    """Transforms datasets; `transformers` by input name ("" for a single input) were fitted, none changes nothing."""
+
+    transformers: Mapping[str, Preprocessing]
+
+    def __call__(self, *parts: Dataset) -> list[Dataset]:
+        return [_transformed(part, self.transformers) for part in parts]
+
+
+def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> FittedPreprocessing:
+    """Transforms datasets as `train`'s rows say."""
     if make is None:
-        return lambda *parts: list(parts)
+        return FittedPreprocessing({})
     transformers = {name: make() for name in named(train.X)}
     for name, transformer in transformers.items():
         transformer.fit(named(train.X)[name])
-
-    def transform(*parts: Dataset) -> list[Dataset]:
-        return [_transformed(part, transformers) for part in parts]
-
-    transform.transformers = transformers  # type: ignore[attr-defined]
-    return transform
+    return FittedPreprocessing(transformers)
 
 
 def _transformed(part: Dataset, transformers: Mapping[str, Preprocessing]) -> Dataset:
+    if not transformers:
+        return part
     arrays = {name: np.asarray(t.transform(named(part.X)[name])) for name, t in transformers.items()}
     return replace(part, X=arrays if isinstance(part.X, Mapping) else arrays[""])
 
@@ -171,9 +179,9 @@ def _sample_weight(train: Dataset, owner: Any) -> dict[str, Any]:
     parameters = inspect.signature(owner.fit).parameters.values()
     if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
         raise DataError(
-            f"The data have sample_weight, and {type(owner).__name__}.fit takes no such argument: it would train all "
-            "rows alike. Expected `sample_weight=None` or `**kwargs` among its arguments, passed on to Keras' fit; or "
-            "data without sample_weight."
+            f"The training rows have weights (sample_weight, or class_weight of the recipe), and "
+            f"{type(owner).__name__}.fit takes no sample_weight: it would train all rows alike. Expected "
+            "`sample_weight=None` or `**kwargs` among its arguments, passed on to Keras' fit; or rows without weights."
         )
     return {"sample_weight": _given(train.weights)}
 

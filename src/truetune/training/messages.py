@@ -10,9 +10,10 @@ from typing import Any
 
 from truetune.data.splitting.protocols import Protocol
 from truetune.errors import TruetuneError
+from truetune.recipe import FitRecipe
 from truetune.space import Hyperparameter, Space, Value
 from truetune.task import Objective, Preprocessing
-from truetune.trial import Decision, Schedule, TrialState
+from truetune.trial import Decision, Schedule, TrainedStage, TrialState
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TrainingTask:
     preprocessing: Callable[[], Preprocessing] | None
     protocol: Protocol = field(default_factory=Protocol)
     seed: int = 0
+    fit: FitRecipe = field(default_factory=FitRecipe)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Request:
         score_epoch: the score is the objective after this epoch, and patience does not end the training before it;
             None scores the best epoch. Several folds choose their epochs among themselves.
         steps_per_fold: how far apart the reports of two folds are; 0 where there is one fold.
+        stage_epochs: the stages before the last of these train so many epochs and hand on their last weights, as they
+            did on the way to the weights that are trained again; empty leaves that to the recipe.
     """
 
     number: int
@@ -64,6 +68,7 @@ class Request:
     split_seed: int | None = None
     score_epoch: int | None = None
     steps_per_fold: int = 0
+    stage_epochs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class Outcome:
     """How a trial went. `stage` is "build" or "fit"; `traceback` the user's, where an exception ended it; `cause` is
     one of `trial.CAUSES`; `weights_are_best` whether the model in the worker has the weights of its best epoch;
     `best_score` is the objective after the best epoch, where `score` is that of another one; `fold_scores`, `metrics`
-    (pooled) and `fold_metrics` (one value a fold), by the names that Keras logs, are of several folds.
+    (pooled) and `fold_metrics` (one value a fold), by the names that Keras logs, are of several folds; `stages` are
+    those of the recipe, of several folds the ones of the fold whose best epoch is the trial's.
     """
 
     state: TrialState
@@ -89,6 +95,7 @@ class Outcome:
     fold_scores: tuple[float, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     fold_metrics: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    stages: tuple[TrainedStage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,19 @@ class Timing:
 
 class Declined(TruetuneError):
     """Said to a builder in the middle of its questions: this model is too large, do not build it to its end."""
+
+
+@dataclass(frozen=True)
+class StageBegins:
+    """Stage `stage` (0 is the first) of `n_stages` is trained next, for `epochs` epochs at most, after `start` epochs
+    of those before it.
+    """
+
+    stage: int
+    n_stages: int
+    name: str
+    start: int
+    epochs: int
 
 
 class Host(abc.ABC):
@@ -130,6 +150,9 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def note(self, line: str) -> None:
         """Something that a person should read."""
+
+    def stage_begins(self, begun: StageBegins) -> None:  # noqa: B027  # who counts no stages leaves it out
+        """A stage of the recipe is trained next, or goes on."""
 
     def fold_begins(self, fold: int, n_folds: int) -> Path | None:
         """Fold `fold` of `n_folds` is next. The file with what another worker has trained of it already (one that
@@ -162,7 +185,7 @@ class TrainFold:
 @dataclass(frozen=True)
 class Reply:
     """To `AskValue` (a value), `Built` (go on?), `Epoch` (a `Decision`) and `FoldBegins` (a path, or None); None to
-    `Resumed` and `Note`.
+    `Resumed`, `StageBegins` and `Note`.
 
     `error` carries a refusal of the supervisor.
     """

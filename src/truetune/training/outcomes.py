@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from truetune.task import Objective
 from truetune.training.callbacks import Stopwatch, never_logged
 from truetune.training.checkpoints.checkpoint import EndedFold, Progress
 from truetune.training.fit import History
+from truetune.training.folds.cross_validation import trained_stages
 from truetune.training.messages import Outcome, Request
 from truetune.training.out_of_memory import is_out_of_memory
 from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
@@ -18,14 +21,19 @@ from truetune.trial import ERROR, OUT_OF_MEMORY, TrialState
 def ended_fold(outcome: Outcome, progress: Progress, objective: Objective) -> EndedFold:
     """What is kept of a fold when the next one begins."""
     if progress.reports:
-        return EndedFold(outcome.epochs, outcome.best_epoch, progress.reports, progress.states)
+        stages = [{**asdict(stage), "learning_rates": list(stage.learning_rates)} for stage in outcome.stages]
+        return EndedFold(outcome.epochs, outcome.best_epoch, progress.reports, progress.states, stages)
     values = outcome.history[objective.name]
     reports = dict(enumerate(values, start=1)) if len(values) > 1 else {outcome.best_epoch: values[0]}
     return EndedFold(outcome.epochs, outcome.best_epoch, reports)
 
 
-def outcome_so_far(model: Any, progress: Progress, history: History, request: Request) -> Outcome:
-    """Of what was recorded; `model` gets the weights of the best epoch, unless it goes on later."""
+def outcome_so_far(
+    model: Any, progress: Progress, history: History, request: Request, stages: Sequence[str] = ()
+) -> Outcome:
+    """Of what was recorded; `model` gets the weights of the best epoch, unless it goes on later. `stages` are the names
+    of those that are recorded.
+    """
     if progress.paused:
         state = TrialState.PAUSED
     else:
@@ -33,7 +41,7 @@ def outcome_so_far(model: Any, progress: Progress, history: History, request: Re
         if progress.best_weights:  # of a fold that was trained ahead farther than this, they are unknown and not needed
             model.set_weights(progress.best_weights)
     score = progress.best_score
-    if request.score_epoch is not None:
+    if request.score_epoch is not None and progress.reports:
         score = progress.reports[min(request.score_epoch, max(progress.reports))]
     return Outcome(
         state,
@@ -43,6 +51,7 @@ def outcome_so_far(model: Any, progress: Progress, history: History, request: Re
         history=history,
         weights_are_best=state is not TrialState.PAUSED,
         best_score=progress.best_score,
+        stages=trained_stages(progress.stages_so_far(stages)),
     )
 
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from truetune.data.dataset import Array
+from truetune.data.dataset import Dataset
 from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.seeds import derive_seed
 from truetune.space import Value
-from truetune.training.callbacks import Course, Stopwatch, TrialCallback, is_over
+from truetune.training.callbacks import Course, Stopwatch, TrialCallback
 from truetune.training.checkpoints.checkpoint import Progress
-from truetune.training.checkpoints.restore import Beginning, load_or_say, take_up
+from truetune.training.checkpoints.restore import load_or_say, take_up
 from truetune.training.checkpoints.times import CheckpointTimes
 from truetune.training.checkpoints.weights import keep_weights
 from truetune.training.fit import (
-    declare_and_build,
+    History,
     fit_model,
     fits_plainly,
     overrides_fit,
@@ -26,12 +26,14 @@ from truetune.training.fit import (
     seed_everything,
 )
 from truetune.training.folds.ahead import TakesIn, fold_owner
-from truetune.training.folds.cross_validation import outcome_of, restore, snapshot
+from truetune.training.folds.cross_validation import Snapshot, outcome_of
 from truetune.training.folds.pooled import build_metrics
 from truetune.training.folds.source import Folds
-from truetune.training.measured import check_built
-from truetune.training.messages import Declined, Host, Outcome, Request, TrainingTask
+from truetune.training.measured import Movement, UnmovedWeights, check_built
+from truetune.training.messages import Declined, Host, Outcome, Request, StageBegins, TrainingTask
 from truetune.training.outcomes import ended_fold, failed, outcome_so_far, scored_from_history
+from truetune.training.recipe import OwnCallbacks, class_weight_of, weighted
+from truetune.training.stages import PlannedStage, Stages, as_trained, build, planned_stages, total_epochs
 from truetune.trial import TrialState
 
 
@@ -50,7 +52,7 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     stopwatch = Stopwatch()
     hp = HyperParameters(host.answer)
     try:
-        model = declare_and_build(task.hypermodel, hp)
+        model = build(task.hypermodel, hp, task.fit)
     except Declined:
         return None
     except TruetuneError:
@@ -61,13 +63,12 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
         return None
     plainly = fits_plainly(task.hypermodel, model)
-    start = snapshot(model) if plainly and len(folds) > 1 else None
-    beginning = take_up(model, request, hp.values, host, plainly)
-    stopwatch.before = beginning.progress.seconds
-    course = _course(task, request, hp, model, beginning, stopwatch, host)
-    progress = beginning.progress
+    stages = _stages(task, request, model, hp, begins_anew=plainly and len(folds) > 1)
+    progress = take_up(stages, request, hp.values, host, plainly)
+    stopwatch.before = progress.seconds
+    course = _course(task, request, hp, stages, stopwatch, host)
     try:
-        outcome = _Training(task, folds, request, host, course, start).run(hp, model, progress)
+        outcome = _Training(task, folds, request, host, course).run(hp, model, progress)
     except TruetuneError:
         raise
     except Exception as error:
@@ -91,11 +92,12 @@ def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: i
     seed_everything(request.seed)
     hp = HyperParameters(host.answer)
     try:
-        model = declare_and_build(task.hypermodel, hp)
+        model = build(task.hypermodel, hp, task.fit)
         if fits_plainly(task.hypermodel, model):
-            progress = _begun_ahead(model, request, fold, hp.values, host)
-            course = _course(task, request, hp, model, Beginning(progress, progress.epoch), Stopwatch(), host)
-            training = _Training(task, folds, request, host, course, start=None)
+            stages = _stages(task, request, model, hp, begins_anew=False)
+            progress = _begun_ahead(stages, request, fold, hp.values, host)
+            course = _course(task, request, hp, stages, Stopwatch(), host)
+            training = _Training(task, folds, request, host, course)
             training.fold(hp, model, TrialCallback(task, host, progress, course))
     except TruetuneError:
         raise
@@ -103,33 +105,37 @@ def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: i
         traceback.print_exc()  # into the worker's log
 
 
-def _begun_ahead(model: Any, request: Request, fold: int, values: Mapping[str, Value], host: Host) -> Progress:
+def _begun_ahead(stages: Stages, request: Request, fold: int, values: Mapping[str, Value], host: Host) -> Progress:
     assert request.checkpoint is not None
     owner = fold_owner({"seed": request.seed, "values": dict(values)}, fold)
     earlier = None
     if request.checkpoint.exists():
-        earlier = load_or_say(request.checkpoint, model, owner, request, host)
+        earlier = load_or_say(request.checkpoint, stages.model, owner, request, host, stages.enter)
+    if earlier is None:
+        stages.begin_anew()
     progress = earlier or Progress(fold=fold, owner=owner)
     progress.pruned = progress.paused = False  # it may have been called off
     return progress
 
 
+def _stages(task: TrainingTask, request: Request, model: Any, hp: HyperParameters, begins_anew: bool) -> Stages:
+    planned = planned_stages(task.fit, hp, task.patience)
+    if request.stage_epochs and task.fit.stages:
+        planned = as_trained(planned, request.stage_epochs)
+    start = Snapshot.of(model) if begins_anew and not task.fit.stages else None
+    return Stages(model, planned, hp, request.seed, start)
+
+
 def _course(
-    task: TrainingTask,
-    request: Request,
-    hp: HyperParameters,
-    model: Any,
-    beginning: Beginning,
-    stopwatch: Stopwatch,
-    host: Host,
+    task: TrainingTask, request: Request, hp: HyperParameters, stages: Stages, stopwatch: Stopwatch, host: Host
 ) -> Course:
     return Course(
-        initial_epoch=beginning.initial_epoch,
-        last_epoch=request.schedule.epochs or planned_epochs(hp, task.epochs),
-        resumable=fits_plainly(task.hypermodel, model),
+        last_epoch=request.schedule.epochs or total_epochs(stages.planned, planned_epochs(hp, task.epochs)),
+        resumable=fits_plainly(task.hypermodel, stages.model),
         keep=request.keep,
         times=CheckpointTimes(request.checkpoint, note=lambda line: host.note(f"Trial {request.number}: {line}")),
         stopwatch=stopwatch,
+        stages=stages,
         steps_per_fold=request.steps_per_fold,
         least_epochs=request.score_epoch or 0,
     )
@@ -137,51 +143,45 @@ def _course(
 
 @dataclass(frozen=True)
 class _Training:
-    """What all folds of a trial have in common; `start` is what a fold's model begins from, None to build it anew."""
+    """What all folds of a trial have in common."""
 
     task: TrainingTask
     folds: Folds
     request: Request
     host: Host
     course: Course
-    start: list[Array] | None
 
     def run(self, hp: HyperParameters, model: Any, progress: Progress) -> Outcome:
         """Train the folds that are left, one after the other."""
-        course = self.course
         while True:
-            course = self._with_what_is_trained(model, progress, course)
-            outcome = self.fold(hp, model, TrialCallback(self.task, self.host, progress, course))
+            self._take_in_what_is_trained(model, progress)
+            outcome = self.fold(hp, model, TrialCallback(self.task, self.host, progress, self.course))
             if len(self.folds) == 1 or outcome.state in (TrialState.FAILED, TrialState.PAUSED):
                 return outcome
             progress.next_fold(ended_fold(outcome, progress, self.task.objective))
             if outcome.state is TrialState.PRUNED or progress.fold == len(self.folds):
                 return outcome_of(model, progress.ended, self.folds, self.task.objective, outcome.state)
-            course = replace(course, initial_epoch=0)
             hp, model = self._begin_anew(hp, model, progress.fold)
 
-    def _with_what_is_trained(self, model: Any, progress: Progress, course: Course) -> Course:
-        """What another worker has trained of the next fold is taken in; the course goes on from there."""
-        if self.start is None:
-            return course
+    def _take_in_what_is_trained(self, model: Any, progress: Progress) -> None:
+        """What another worker has trained of the next fold is taken in; training goes on from there."""
+        if len(self.folds) == 1 or not self.course.resumable:
+            return
         path = self.host.fold_begins(progress.fold, len(self.folds))
         if path is None or progress.epoch > 0:
-            return course
-        task = self.task
-        taker = TakesIn(model, self.start, self.request, course, task.objective, task.patience, self.host)
-        taker.take_in(path, progress)
+            return
+        TakesIn(model, self.request, self.course, self.task.objective, self.host).take_in(path, progress)
         if progress.states:
             build_metrics(model, progress.states[0], lambda: self.folds.parts(progress.fold).validation)
-        return replace(course, initial_epoch=progress.epoch)
 
     def _begin_anew(self, hp: HyperParameters, model: Any, fold: int) -> tuple[HyperParameters, Any]:
-        if self.start is not None:
-            restore(model, self.start)
+        if self.course.resumable:
+            self.course.stages.begin_anew()
             return hp, model
         # A `fit` of the user's own may have changed more of the model than its variables.
         seed_everything(self._seed(fold))
         hp = HyperParameters(self.host.answer)
-        return hp, declare_and_build(self.task.hypermodel, hp)
+        return hp, build(self.task.hypermodel, hp, self.task.fit)
 
     def _seed(self, fold: int) -> int:
         return self.request.seed if fold == 0 else derive_seed(self.request.seed, "fold", fold)
@@ -189,32 +189,116 @@ class _Training:
     def fold(self, hp: HyperParameters, model: Any, watch: TrialCallback) -> Outcome:
         """Train the fold at which the progress of `watch` stands."""
         progress, course = watch.progress, watch.course
-        if _is_still_paused(progress, self.request) or _ended_before(progress, course, self.task.patience):
-            return outcome_so_far(model, progress, progress.history, self.request)
+        if _is_still_paused(progress, self.request) or _ended_before(progress, course):
+            return self._outcome_so_far(model, progress, progress.history)
         progress.paused = False
-        parts = self.folds.parts(progress.fold)
-        history = fit_model(
-            self.task.hypermodel,
-            hp,
-            model,
-            parts.train,
-            parts.validation,
-            epochs=course.last_epoch,
-            seed=self._seed(progress.fold),
-            initial_epoch=course.initial_epoch,
-            callbacks=[watch],
-        )
+        history = self._train_stages(hp, model, watch)
         if course.resumable:
             history = progress.history  # of the epochs before an interruption too
         if watch.error is not None:
             raise watch.error
         if watch.failure:
             return Outcome(TrialState.FAILED, epochs=progress.epoch, history=history, reason=watch.failure)
-        if not watch.has_recorded:
+        if not watch.has_recorded and progress.best_score is None:
             return scored_from_history(self.task.objective, history, progress.epoch)
         if course.keep and not course.resumable:
             course.times.write(model, progress)
-        return outcome_so_far(model, progress, history, self.request)
+        return self._outcome_so_far(model, progress, history)
+
+    def _outcome_so_far(self, model: Any, progress: Progress, history: History) -> Outcome:
+        names = self.course.stages.names if self.task.fit.changes_training else ()
+        return outcome_so_far(model, progress, history, self.request, names)
+
+    def _train_stages(self, hp: HyperParameters, model: Any, watch: TrialCallback) -> History:
+        """Train the stages that are left, one after the other."""
+        progress, stages = watch.progress, self.course.stages
+        parts = self.folds.parts(progress.fold)
+        train = weighted(parts.train, class_weight_of(self.task.fit, hp))
+        history: History = {}
+        fitting = _Fitting(hp, model, watch, OwnCallbacks(self.task.fit, hp), train, parts.validation)
+        for line in fitting.own.notes:
+            self.host.note(line)
+        while True:
+            stages.enter(progress.stage)
+            if self.course.stage_end(progress) > progress.stage_start:
+                history = self._fit_stage(fitting)
+            if watch.ends_training or stages.is_last(progress.stage):
+                return history
+            self._begin_next_stage(fitting)
+
+    def _fit_stage(self, fitting: _Fitting) -> History:
+        """Train what is left of the stage at which the progress stands. Where nothing is left, since training was
+        interrupted as it ended, the callbacks begin and end all the same.
+        """
+        watch, progress, course = fitting.watch, fitting.watch.progress, self.course
+        end, stage = course.stage_end(progress), course.stage(progress)
+        if _stage_ended_before(progress, course):
+            end, watch.last_weights = progress.epoch, fitting.model.get_weights()
+        if course.stages.is_staged:
+            self._announce(progress, stage)
+        states, progress.callbacks = progress.callbacks, []
+        own = fitting.own.of_stage(stage.callbacks, progress.stage_start, stage.epochs or end, states)
+        watch.own = fitting.own
+        if course.stages.is_staged and not progress.digests:
+            progress.digests = list(Movement.before(fitting.model).digests)
+        history = fit_model(
+            self.task.hypermodel,
+            fitting.hp,
+            fitting.model,
+            fitting.train,
+            fitting.validation,
+            epochs=max(end, progress.epoch),
+            seed=self._seed(progress.fold),
+            initial_epoch=progress.epoch,
+            callbacks=[*own, watch],
+        )
+        if course.stages.is_staged and not (watch.error or watch.failure or progress.pruned or progress.paused):
+            self._check_movement(fitting.model, watch, stage.name)
+        return history
+
+    def _check_movement(self, model: Any, watch: TrialCallback, stage: str) -> None:
+        movement = Movement(tuple(watch.progress.digests))
+        try:
+            movement.check(model, stage)
+        except UnmovedWeights as error:  # bad luck of this trial's values, or a defect of the model: others will show
+            watch.failure = str(error)
+        for line in movement.notes(model, stage):
+            self.host.note(line)
+
+    def _announce(self, progress: Progress, stage: PlannedStage) -> None:
+        n_stages = len(self.course.stages.planned)
+        epochs = self.course.stage_end(progress) - progress.stage_start
+        self.host.stage_begins(StageBegins(progress.stage, n_stages, stage.name, progress.stage_start, epochs))
+
+    def _begin_next_stage(self, fitting: _Fitting) -> None:
+        """Its weights are those that the recipe begins it with."""
+        watch, progress, stages = fitting.watch, fitting.watch.progress, self.course.stages
+        from_best = stages.planned[progress.stage + 1].start_from == "best"
+        weights = progress.best_of_stage if from_best else watch.last_weights
+        if progress.epoch > progress.stage_start and weights:
+            fitting.model.set_weights(weights)
+        progress.next_stage(from_best)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """What the stages of one fold have in common; the training rows have the weights of their classes."""
+
+    hp: HyperParameters
+    model: Any
+    watch: TrialCallback
+    own: OwnCallbacks
+    train: Dataset
+    validation: Dataset
+
+
+def _stage_ended_before(progress: Progress, course: Course) -> bool:
+    """Training was interrupted after the last epoch of a stage."""
+    has_epochs = progress.epoch > progress.stage_start
+    goes_on = not progress.reports and course.stages.is_last(
+        progress.stage
+    )  # a promoted trial, whatever stopped another
+    return has_epochs and not goes_on and course.stage_is_over(progress)
 
 
 def _is_still_paused(progress: Progress, request: Request) -> bool:
@@ -222,6 +306,6 @@ def _is_still_paused(progress: Progress, request: Request) -> bool:
     return progress.paused and progress.step(request.steps_per_fold) > request.thawed_at
 
 
-def _ended_before(progress: Progress, course: Course, patience: int | None) -> bool:
+def _ended_before(progress: Progress, course: Course) -> bool:
     """It was killed after its last epoch; a parent's early stop does not end the promoted trial."""
-    return bool(progress.reports) and is_over(progress, course, patience)
+    return bool(progress.reports) and course.is_over(progress)

@@ -11,11 +11,16 @@ import keras
 
 from truetune.errors import BuildError, TruetuneError
 from truetune.hyperparameters import HyperParameters
+from truetune.recipe import FitRecipe
 from truetune.space import Hyperparameter, Space, Value
-from truetune.training.fit import declare_and_build, fit_model
+from truetune.training.fit import fit_model
 from truetune.training.folds.source import Parts
 from truetune.training.messages import Timing, TrainingTask
 from truetune.training.outcomes import user_frames
+from truetune.training.recipe import class_weight_of, weighted
+from truetune.training.stages import Stages, build, planned_stages
+
+PLAIN = FitRecipe()
 
 MOST_BUILDS = 16
 """Enough for a `Choice` of fifteen architectures; what lies deeper is found while searching."""
@@ -24,8 +29,10 @@ MOST_REPEATS = 64
 """A longer range is a width, not a number of layers: its upper end shows nothing new and may not fit into memory."""
 
 
-def trace_space(hypermodel: Any) -> Space:
-    """Build with the defaults, then with every hyperparameter at its second value, its third, … until nothing new
+def trace_space(hypermodel: Any, recipe: FitRecipe = PLAIN) -> Space:
+    """What builder and recipe ask for.
+
+    Both are run with the defaults, then with every hyperparameter at its second value, its third, … until nothing new
     turns up and every value of every discrete hyperparameter was tried once.
 
     That finds hyperparameters under plain Python `if` and `for`, where KerasTuner only follows declared scopes.
@@ -35,17 +42,17 @@ def trace_space(hypermodel: Any) -> Space:
         SpaceError: a hyperparameter is declared wrongly.
     """
     space = Space()
-    _build_once(hypermodel, space, turn=0)
+    _build_once(hypermodel, recipe, space, turn=0)
     turn = 1
     while turn < min(MOST_BUILDS, _most_values(space)):
         # A combination that cannot be built is one failed trial in the search, not the end of it.
         with contextlib.suppress(BuildError):
-            _build_once(hypermodel, space, turn)
+            _build_once(hypermodel, recipe, space, turn)
         turn += 1
     return space
 
 
-def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
+def _build_once(hypermodel: Any, recipe: FitRecipe, space: Space, turn: int) -> None:
     def answer(hyperparameter: Hyperparameter) -> Value:
         size = hyperparameter.size()
         if turn == 0 or size is None:
@@ -58,7 +65,7 @@ def _build_once(hypermodel: Any, space: Space, turn: int) -> None:
 
     hp = HyperParameters(answer)
     try:
-        declare_and_build(hypermodel, hp)
+        build(hypermodel, hp, recipe)
     except TruetuneError:
         raise
     except Exception as error:
@@ -87,10 +94,21 @@ def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
     """Two epochs of the default model; the second says what an epoch costs once TensorFlow has traced it."""
     hp = HyperParameters(lambda hyperparameter: hyperparameter.default)
     began = time.perf_counter()
-    model = declare_and_build(task.hypermodel, hp)
+    model = build(task.hypermodel, hp, task.fit)
+    Stages(model, planned_stages(task.fit, hp, None), hp, 0).enter(0)
+    train = weighted(parts.train, class_weight_of(task.fit, hp))
     built = time.perf_counter()
     clock = _EpochClock()
-    fit_model(task.hypermodel, hp, model, parts.train, parts.validation, epochs=2, seed=0, callbacks=[clock])
+    fit_model(
+        task.hypermodel,
+        hp,
+        model,
+        train,
+        parts.validation,
+        epochs=2,
+        seed=0,
+        callbacks=[clock],
+    )
     seconds = clock.seconds or [time.perf_counter() - built]
     return Timing(built - began, seconds[0], seconds[-1], int(model.count_params()))
 

@@ -127,7 +127,7 @@ def run_request(task: messages.TrainingTask, folds: FoldSource, message: object,
     from truetune.training.trace import time_epoch, trace_space
 
     if isinstance(message, messages.Trace):
-        return messages.Traced(trace_space(task.hypermodel))
+        return messages.Traced(trace_space(task.hypermodel, task.fit))
     if isinstance(message, messages.TimeEpoch):
         return messages.Timed(time_epoch(task, folds.own.parts(0)))
     outcome = None
@@ -164,6 +164,9 @@ class _PipeHost(messages.Host):
 
     def note(self, line: str) -> None:
         self._ask(messages.Note(line))
+
+    def stage_begins(self, begun: messages.StageBegins) -> None:
+        self._ask(begun)
 
     def fold_begins(self, fold: int, n_folds: int) -> Path | None:
         path: Path | None = self._ask(messages.FoldBegins(fold, n_folds))

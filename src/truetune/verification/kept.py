@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from truetune.data.dataset import Array
+from truetune.recipe import FitRecipe, Prepare, SetTrainable
 from truetune.system.checksum import checksum
 from truetune.system.files import write_atomically
 
@@ -25,10 +26,12 @@ class Measured:
     Attributes:
         metrics: on all test rows, by the names of `compile`, and the loss.
         resampled: those that can be added up, on drawn test clusters, shape (n_draws,) each.
+        notes: what became of callbacks that cannot do here what they do in a search.
     """
 
     metrics: Mapping[str, float]
     resampled: Mapping[str, Array]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class KeptTrainings:
             if checksum(content) != stated:
                 return None
             resampled = {name: np.asarray(values) for name, values in content["resampled"].items()}
-            return Measured(content["metrics"], resampled)
+            return Measured(content["metrics"], resampled, tuple(content.get("notes", ())))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
@@ -66,12 +69,36 @@ class KeptTrainings:
             "metrics": dict(measured.metrics),
             "resampled": {name: values.tolist() for name, values in measured.resampled.items()},
         }
+        if measured.notes:
+            content["notes"] = list(measured.notes)
         content["checksum"] = checksum(content)
         write_atomically(self._path(key), (json.dumps(content) + "\n").encode(), make_folder=True)
 
     def _path(self, key: Mapping[str, Any]) -> Path:
         assert self.folder is not None
         return self.folder / f"training_{checksum({**self.common, **key})}.json"
+
+
+def recipe_digest(recipe: FitRecipe) -> dict[str, Any]:
+    """What a training depends on of a recipe, as far as it can be read; empty for a plain one."""
+    if recipe == FitRecipe():
+        return {}
+    functions = [recipe.callbacks, *(part for stage in recipe.stages for part in (stage.prepare, stage.callbacks))]
+    weights = recipe.class_weight
+    return {
+        "recipe": {
+            "stages": [[stage.name, stage.epochs, stage.start_from, _named(stage.prepare)] for stage in recipe.stages],
+            "functions": [source_digest(function) for function in functions if function is not None],
+            "class_weight": source_digest(weights) if callable(weights) else str(weights),
+        }
+    }
+
+
+def _named(prepare: Prepare | None) -> str:
+    """What can be read of it without an address in memory."""
+    if prepare is None or isinstance(prepare, SetTrainable):
+        return str(prepare)
+    return str(getattr(prepare, "__qualname__", type(prepare).__qualname__))
 
 
 def source_digest(hypermodel: Any) -> str:

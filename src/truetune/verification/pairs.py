@@ -103,10 +103,12 @@ class Pairs:
 
         counts = cluster_counts(len(self.clusters), self.draws_seed)
         try:
-            retrained = train_final(self.task, self.development, candidate.values, candidate.epochs, seed)
+            retrained = train_final(
+                self.task, self.development, candidate.values, candidate.epochs, seed, candidate.course
+            )
             metrics = metrics_on_test(retrained, self.test)
             metric_of(self.task, metrics)
             drawn = resampled_metrics_on_test(retrained, self.test, self.clusters.parts, counts, metrics)
-            return Measured(metrics, drawn)
+            return Measured(metrics, drawn, retrained.notes)
         finally:
             release()

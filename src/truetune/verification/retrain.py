@@ -14,23 +14,21 @@ import numpy as np
 from truetune.config.apply import current_values
 from truetune.config.mapping import ConfigMapping
 from truetune.data.dataset import Array, Dataset
-from truetune.errors import ConfigError, ObjectiveError, SpaceError
+from truetune.errors import ConfigError, InputError, ObjectiveError, SpaceError
 from truetune.hyperparameters import HyperParameters, fixed
 from truetune.space import Value
 from truetune.task import Task
-from truetune.training.fit import (
-    build_model,
-    fit_model,
-    fit_preprocessing,
-    overrides_fit,
-    seed_everything,
-)
+from truetune.training.fit import fit_preprocessing, overrides_fit, seed_everything
 from truetune.training.folds.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
 from truetune.training.logged import numbers
-from truetune.training.measured import check_built, check_finite, check_steps
+from truetune.training.measured import check_built, check_finite
 from truetune.training.rows import x_y_weights
+from truetune.training.stages import build
+from truetune.trial import TrainingCourse
+from truetune.verification.final_fit import fit_recipe, full_course
 from truetune.verification.search_seal import exported, seal_place
 from truetune.verification.trained_files import Retrained, TrainedFiles, save
+from truetune.verification.verification import Candidate, full_epochs
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class RetrainReport:
         ]
         if self.files.preprocessing is not None:
             lines.append(f"Preprocessing: {self.files.preprocessing}")
+        lines += [f"Note: {line}" for line in self.retrained.notes]
         return "\n".join(lines)
 
 
@@ -84,10 +83,16 @@ def retrain_from_config(
     dataset = task.load()
     sealed = seal_place(task, dataset, directory, seed).open()
     stated = config_values(task, config, directory)
-    if epochs is None:
-        epochs = _config_epochs(config, stated, task.epochs)
+    if epochs is not None and task.fit.stages:
+        raise InputError(
+            f"epochs={epochs} was given, but the task trains in {len(task.fit.stages)} stages. Expected none: each "
+            "stage has its own; change them in the recipe."
+        )
     development = sealed.development(dataset)
-    retrained = train_final(task, development, active_values(task, stated), epochs, seed)
+    candidate = stated_candidate(task, stated, directory)
+    epochs = epochs or (candidate.epochs if task.fit.stages else _config_epochs(config, stated, task.epochs))
+    course = candidate.course if epochs == candidate.epochs else None
+    retrained = train_final(task, development, candidate.values, epochs, seed, course)
     files = save(retrained, directory, task.name)
     return RetrainReport(files, len(development), len(sealed.test_rows), sealed.by, retrained)
 
@@ -104,6 +109,21 @@ def config_values(task: Task, config: Path, directory: Path = Path("models")) ->
     return current_values(config, mapping)
 
 
+def stated_candidate(task: Task, stated: Mapping[str, Value], directory: Path) -> Candidate:
+    """What a config states: trained as the search trained it where it is the winner that was exported last."""
+    values = active_values(task, stated)
+    full = full_epochs(task, values if task.fit.stages else stated)
+    best = exported(directory)
+    if best is None or not task.fit.changes_training or dict(best.hyperparameters) != dict(values):
+        return Candidate(values, full)
+    stages = best.metadata.training
+    rates = tuple(tuple(math.nan if rate is None else rate for rate in s.learning_rates) for s in stages)
+    course = TrainingCourse(tuple(stage.epochs for stage in stages), rates)
+    if not stages or (not task.fit.stages and course.total != full):
+        return Candidate(values, full)
+    return Candidate(values, course.total, course)
+
+
 def _config_epochs(config: Path, values: Mapping[str, Value], otherwise: int) -> int:
     epochs = values.get("epochs", otherwise)
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
@@ -118,10 +138,7 @@ def build_with(task: Task, values: Mapping[str, Value]) -> tuple[Any, HyperParam
         SpaceError: a value is missing, outside its range, or not found on the model.
     """
     hp = HyperParameters(fixed(values))
-    declare = getattr(task.hypermodel, "declare_hyperparameters", None)
-    if declare is not None:
-        declare(hp)
-    model = build_model(task.hypermodel, hp)
+    model = build(task.hypermodel, hp, task.fit)
     check_built(model, hp.values, task.hypermodel)
     return model, hp
 
@@ -133,21 +150,30 @@ def active_values(task: Task, values: Mapping[str, Value]) -> dict[str, Value]:
     return dict(build_with(task, values)[1].values)
 
 
-def train_final(task: Task, development: Dataset, values: Mapping[str, Value], epochs: int, seed: int) -> Retrained:
+def train_final(
+    task: Task,
+    development: Dataset,
+    values: Mapping[str, Value],
+    epochs: int,
+    seed: int,
+    course: TrainingCourse | None = None,
+) -> Retrained:
     """Build from `values` and train on every row of `development` for `epochs` epochs.
 
-    There is no validation part and no early stopping: the number of epochs was found by the search.
+    There is no validation part and no early stopping: the number of epochs was found by the search. The recipe is the
+    task's; what becomes of callbacks that watch validation rows is in `Retrained.notes`.
 
     Args:
-        task: gives builder and preprocessing.
+        task: gives builder, preprocessing and recipe.
         development: all rows that are not sealed.
         values: hyperparameters by name, exactly those the model uses.
-        epochs: epochs to train.
+        epochs: epochs to train in all.
         seed: of weights, dropout and the order of rows.
+        course: epochs and learning rates of each stage, as the search found them; None trains every stage in full.
 
     Raises:
         SpaceError: a value is missing, outside its range, never asked for, or not found on the model.
-        TruetuneError: the loss became NaN or infinite.
+        TruetuneError: the loss became NaN or infinite, a callback ended the training, or the wrong weights moved.
     """
     seed_everything(seed)
     transform = fit_preprocessing(task.preprocessing, development)
@@ -156,12 +182,19 @@ def train_final(task: Task, development: Dataset, values: Mapping[str, Value], e
     own_fit = overrides_fit(task.hypermodel)  # it may ask `hp` for more, and make steps as it likes
     if not own_fit:
         _check_all_asked(values, hp)
-    history = fit_model(task.hypermodel, hp, model, train, None, epochs=epochs, seed=seed)
-    check_finite(history)
-    if not own_fit:
-        check_steps(model, hp.values, len(train), epochs)
-    transformers = getattr(transform, "transformers", {})
-    return Retrained(model, dict(hp.values), epochs, seed, len(train), history, transform, transformers)
+    fitted = fit_recipe(task, hp, model, train, course or full_course(task, hp, epochs), seed)
+    check_finite(fitted.history)
+    return Retrained(
+        model,
+        dict(hp.values),
+        epochs,
+        seed,
+        len(train),
+        fitted.history,
+        transform,
+        transform.transformers,
+        fitted.notes,
+    )
 
 
 def metrics_on_test(retrained: Retrained, test: Dataset) -> dict[str, float]:
@@ -196,14 +229,14 @@ def resampled_metrics_on_test(
 
 
 def states_on_test(
-    task: Task, train: Dataset, test: Dataset, values: Mapping[str, Value], epochs: int, seeds: Sequence[int]
+    task: Task, train: Dataset, test: Dataset, trained: Candidate, seeds: Sequence[int]
 ) -> tuple[list[State], float]:
     """What the metrics count on `test`, one training a seed; and the objective's metric of all of them together."""
     states: list[State] = []
     score = math.nan
     for seed in seeds:
         try:
-            retrained = train_final(task, train, values, epochs, seed)
+            retrained = train_final(task, train, trained.values, trained.epochs, seed, trained.course)
             rows = retrained.transform(test)[0]
             states += states_of_parts(retrained.model, rows, [np.arange(len(test))])
             score = metric_of(task, metrics_of(retrained.model, added(states)))

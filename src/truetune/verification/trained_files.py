@@ -35,6 +35,7 @@ class Retrained:
         history: logged values per epoch.
         transform: applies the preprocessing that was fitted on the training rows to datasets.
         transformers: the fitted transformers by input name ("" for a single input); empty without preprocessing.
+        notes: what became of callbacks that cannot do here what they do in a search.
     """
 
     model: Any
@@ -45,6 +46,7 @@ class Retrained:
     history: Mapping[str, list[float]]
     transform: Callable[..., list[Dataset]] = field(repr=False)
     transformers: Mapping[str, Preprocessing] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

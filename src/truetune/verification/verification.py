@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
+from typing import Any
 
 from truetune.space import Value
 from truetune.statistics.verdict import Verdict
 from truetune.system.checksum import checksum
+from truetune.task import Task
+from truetune.trial import TrainingCourse
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Hyperparameters by name, and the epochs to train them."""
+    """Hyperparameters by name, and the epochs to train them; `course` says more where the search knows it: epochs of
+    every stage, and learning rates.
+    """
 
     values: Mapping[str, Value]
     epochs: int
+    course: TrainingCourse | None = None
+
+    @classmethod
+    def of(cls, task: Task, values: Mapping[str, Value], course: TrainingCourse | None) -> Candidate:
+        """As the search trained it, else in full."""
+        if course is None:
+            return cls(values, full_epochs(task, values))
+        return cls(values, course.total, course if task.fit.changes_training else None)
 
     @property
     def digest(self) -> str:
-        """The same for the same values and epochs."""
-        return checksum({"values": dict(self.values), "epochs": self.epochs})
+        """The same for the same values and training."""
+        content: dict[str, Any] = {"values": dict(self.values), "epochs": self.epochs}
+        return checksum(content if self.course is None else {**content, "course": asdict(self.course)})
+
+
+def full_epochs(task: Task, values: Mapping[str, Value]) -> int:
+    """Epochs of a training that nothing cuts short: of all stages, or the task's, unless `values` have a number."""
+    if task.fit.stages:
+        return sum(stage.epochs_of(values) for stage in task.fit.stages)
+    return int(values.get("epochs", task.epochs))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from truetune.statistics.power import Design, foresee
 from truetune.statistics.verdict import compare
 from truetune.system.checksum import checksum
 from truetune.task import Task
-from truetune.verification.kept import FOLDER, KeptTrainings, Measured, source_digest
+from truetune.verification.kept import FOLDER, KeptTrainings, Measured, recipe_digest, source_digest
 from truetune.verification.pairs import PairedTraining, Pairs
 from truetune.verification.verification import Candidate, Verification
 
@@ -90,7 +90,7 @@ def verify_from_config(
         As `verify_result`.
     """
     from truetune.config.apply import before_values
-    from truetune.verification.retrain import active_values, config_values
+    from truetune.verification.retrain import config_values, stated_candidate
     from truetune.verification.search_seal import exported, seal_place
 
     options = options or VerifyOptions()
@@ -100,9 +100,7 @@ def verify_from_config(
     place.open()
     now = config_values(task, config, directory)
     then = before_values(config, task.mapping)
-    before, after = (
-        Candidate(active_values(task, stated), int(stated.get("epochs", task.epochs))) for stated in (then, now)
-    )
+    before, after = (stated_candidate(task, stated, directory) for stated in (then, now))
     options = _foreknown(options, task, exported(directory))
     return verify_result(replace(task, data=dataset), before, after, place.path, options)
 
@@ -208,7 +206,7 @@ def verify(
         metrics_after=tuple(m.metrics for m in second),
         n_development=len(development),
         n_test=len(test),
-        notes=notes,
+        notes=tuple(dict.fromkeys([*notes, *(note for side in (first, second) for m in side for note in m.notes)])),
     )
 
 
@@ -266,6 +264,7 @@ def _common(task: Task, sealed: Seal) -> Mapping[str, Any]:
 
     return {
         "task": task.name,
+        **recipe_digest(task.fit),
         "builder": source_digest(task.hypermodel),
         "preprocessing": source_digest(task.preprocessing) if task.preprocessing is not None else "",
         "test_part": sealed.digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,17 +15,21 @@ from rich.text import Text
 from truetune.results.ranking import best_trial, count_states
 from truetune.study.events import Observer
 from truetune.task import Objective
+from truetune.training.messages import StageBegins
 from truetune.trial import FreshRun, Trial, TrialState
 
 
 @dataclass(frozen=True)
 class WorkerLine:
-    """What one worker trains: the trial, its start on the monotonic clock, the last epoch and its objective."""
+    """What one worker trains: the trial, the stage of its recipe, its start on the monotonic clock, the last epoch and
+    its objective.
+    """
 
     trial: Trial
     started: float
     epoch: int = 0
     value: float | None = None
+    stage: StageBegins | None = None
 
 
 class Tally:
@@ -52,9 +57,15 @@ class Tally:
         self.lines[worker] = WorkerLine(trial, time.monotonic())
 
     def epoch(self, number: int, epoch: int, value: float) -> None:
+        self._change(number, epoch=epoch, value=value)
+
+    def stage(self, number: int, begun: StageBegins) -> None:
+        self._change(number, stage=begun)
+
+    def _change(self, number: int, **fields: Any) -> None:
         for worker, line in self.lines.items():
             if line.trial.number == number:
-                self.lines[worker] = replace(line, epoch=epoch, value=value)
+                self.lines[worker] = replace(line, **fields)
 
     def end(self, trial: Trial, worker: int) -> None:
         self.trials[trial.number] = trial
@@ -91,13 +102,15 @@ class Tally:
         return f"{states['complete']} done, {states['pruned']} pruned, {states['failed']} failed"
 
     def place(self, line: WorkerLine) -> str:
-        """`epoch 3/30`, or `fold 2/5  epoch 3/30`."""
+        """`epoch 3/30`, `fold 2/5  epoch 3/30`, or `stage 2/3 last blocks, epoch 4/15`."""
         total = line.trial.schedule.epochs or int(line.trial.values.get("epochs", self.epochs))
         n_folds, steps = self.folds
-        if n_folds == 1:
-            return f"epoch {line.epoch}/{total}"
-        fold, epoch = divmod(max(0, line.epoch - 1), steps)
-        return f"fold {fold + 1}/{n_folds}  epoch {epoch + 1 if line.epoch else 0}/{total}"
+        fold, before = divmod(max(0, line.epoch - 1), steps) if n_folds > 1 else (0, line.epoch - 1)
+        epoch, stage = (before + 1 if line.epoch else 0), ""
+        if line.stage is not None:
+            stage = f"stage {line.stage.stage + 1}/{line.stage.n_stages} {line.stage.name}, "
+            epoch, total = min(max(0, epoch - line.stage.start), line.stage.epochs), line.stage.epochs
+        return f"{f'fold {fold + 1}/{n_folds}  ' if n_folds > 1 else ''}{stage}epoch {epoch}/{total}"
 
 
 def clock_time(seconds: float | None) -> str:
@@ -213,6 +226,9 @@ class LiveScreen(Counting):
 
     def epoch_ended(self, number: int, epoch: int, value: float) -> None:
         self._tally.epoch(number, epoch, value)
+
+    def stage_started(self, number: int, begun: StageBegins) -> None:
+        self._tally.stage(number, begun)
 
     def trial_ended(self, trial: Trial, worker: int) -> None:
         self._tally.end(trial, worker)

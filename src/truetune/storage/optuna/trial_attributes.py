@@ -11,7 +11,7 @@ from optuna.trial import TrialState as OptunaState
 
 from truetune.storage.optuna.trial_rows import ATTEMPT
 from truetune.system.checksum import checksum
-from truetune.trial import Schedule, Trial, TrialState
+from truetune.trial import Schedule, TrainedStage, Trial, TrialState
 
 STATES = {
     TrialState.RUNNING: OptunaState.RUNNING,
@@ -34,9 +34,10 @@ _FIELDS = (
     "fold_scores",
     "metrics",
     "fold_metrics",
+    "stages",
 )
-_LATER = ("fold_metrics",)
-"""Fields that trials of older versions were recorded without."""
+_LATER = ("fold_metrics", "stages")
+"""Fields that trials of older versions were recorded without; those without a recipe have no stages now either."""
 
 _READ = (*_FIELDS, "attempt", "owner")
 
@@ -45,8 +46,10 @@ def attributes_of(trial: Trial) -> dict[str, Any]:
     """The fields that Optuna has no place of its own for."""
     fields = {name: getattr(trial, name) for name in _FIELDS}
     fold_metrics = {name: list(values) for name, values in trial.fold_metrics.items()}
+    stages = [{**asdict(stage), "learning_rates": list(stage.learning_rates)} for stage in trial.stages]
     return {
-        **fields,
+        **{name: value for name, value in fields.items() if name != "stages"},
+        **({"stages": stages} if stages else {}),
         "fold_scores": list(trial.fold_scores),
         "fold_metrics": fold_metrics,
         "schedule": asdict(trial.schedule),
@@ -75,6 +78,9 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
     known = {name: attributes[name] for name in _READ if name in attributes}
     known["fold_scores"] = tuple(known.get("fold_scores", ()))
     known["fold_metrics"] = {name: tuple(values) for name, values in known.get("fold_metrics", {}).items()}
+    known["stages"] = tuple(
+        TrainedStage(**{**stage, "learning_rates": tuple(stage["learning_rates"])}) for stage in known.get("stages", ())
+    )
     return Trial(
         number=frozen.number,
         state=_FROM_OPTUNA[frozen.state],

@@ -87,4 +87,5 @@ def ended(trial: Trial, outcome: Outcome) -> Trial:
         fold_scores=outcome.fold_scores,
         metrics=dict(outcome.metrics),
         fold_metrics=dict(outcome.fold_metrics),
+        stages=outcome.stages,
     )

@@ -10,7 +10,7 @@ from truetune.space import Hyperparameter, Value
 from truetune.study.context import StudyContext
 from truetune.study.trials.building import Building
 from truetune.study.trials.running import RunningTrial
-from truetune.training.messages import Host
+from truetune.training.messages import Host, StageBegins
 from truetune.trial import Decision
 
 
@@ -26,7 +26,8 @@ class TrialHost(Host):
 
     def __init__(self, running: RunningTrial, building: Building, searcher: Searcher, context: StudyContext) -> None:
         self._running, self._building = running, building
-        self._searcher, self._store, self._observer = searcher, context.store, context.observer
+        self._searcher, self._context = searcher, context
+        self._store, self._observer = context.store, context.observer
 
     def answer(self, hyperparameter: Hyperparameter) -> Value:
         return self._building.answer(self._running, hyperparameter)
@@ -55,4 +56,7 @@ class TrialHost(Host):
         return Decision.GO_ON if epoch <= running.trial.thawed_at else decision
 
     def note(self, line: str) -> None:
-        self._observer.note(line)
+        self._context.note_once(line)
+
+    def stage_begins(self, begun: StageBegins) -> None:
+        self._observer.stage_started(self._running.number, begun)

@@ -6,19 +6,18 @@ order, and a trial's record does not depend on how many workers trained its fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truetune.data.dataset import Array
 from truetune.task import Objective
-from truetune.training.callbacks import Course, obey
-from truetune.training.checkpoints.checkpoint import Progress
+from truetune.training.callbacks import Course
+from truetune.training.checkpoints.checkpoint import Progress, follow, go_on_as
 from truetune.training.checkpoints.restore import load_or_say
-from truetune.training.folds.cross_validation import restore
 from truetune.training.messages import Host, Request
+from truetune.trial import Decision
 
 
 def fold_owner(owner: Mapping[str, Any], fold: int) -> dict[str, Any]:
@@ -32,16 +31,13 @@ class TakesIn:
 
     Attributes:
         model: of the trial; it gets the state that the fold was left in.
-        start: its variables at the beginning of every fold.
-        request, course, objective, patience, host: the trial's.
+        request, course, objective, host: the trial's.
     """
 
     model: Any
-    start: Sequence[Array]
     request: Request
     course: Course
     objective: Objective
-    patience: int | None
     host: Host
 
     def take_in(self, path: Path, progress: Progress) -> None:
@@ -50,33 +46,43 @@ class TakesIn:
         Where the fold is not at its end, training can go on from there. Of a file that is damaged or another trial's,
         the host hears, and nothing is taken in.
         """
-        ahead = load_or_say(path, self.model, fold_owner(progress.owner, progress.fold), self.request, self.host)
+        owner, prepare = fold_owner(progress.owner, progress.fold), self.course.stages.enter
+        ahead = load_or_say(path, self.model, owner, self.request, self.host, prepare)
         if ahead is None:
+            self.course.stages.begin_anew()
             return
         for index, epoch in enumerate(sorted(ahead.reports)):
             if self._take_epoch(ahead, index, epoch, progress):
                 break
+        else:
+            go_on_as(progress, ahead)
         if progress.paused:
             self._keep_for_later(progress)
 
     def _take_epoch(self, ahead: Progress, index: int, epoch: int, progress: Progress) -> bool:
-        """Whether it was the last one."""
+        """Whether the searcher ends the fold, or the trial for now, after it."""
         value = ahead.reports[epoch]
+        follow(progress, ahead, epoch)
         progress.epoch = epoch
-        for name, values in ahead.history.items():
-            progress.history.setdefault(name, []).append(values[index])
-        progress.record(epoch, value, self.objective.is_better(value, progress.best_score))
+        progress.log({name: values[index] for name, values in ahead.history.items()})
+        progress.rates += ahead.rates[index : index + 1]
+        progress.record(epoch, value, self.objective.is_better)
         if epoch == ahead.best_epoch:
             progress.best_weights = ahead.best_weights
         progress.states.append(ahead.states[index])
         decision = self.host.epoch(progress.step(self.course.steps_per_fold, epoch), value)
-        return obey(decision, progress, self.course, self.patience) or progress.paused
+        progress.pruned = decision is Decision.STOP
+        is_last = index + 1 == len(ahead.reports)
+        progress.paused = decision is Decision.PAUSE and not (is_last and self.course.is_over(ahead))
+        return progress.pruned or progress.paused
 
     def _keep_for_later(self, progress: Progress) -> None:
         """The searcher paused the trial in the middle of what was trained ahead. It goes on at the fold's beginning,
         and takes the same file in again.
         """
-        restore(self.model, self.start)
+        stages = self.course.stages
+        stages.begin_anew()
+        stages.enter(0)
         begun = copy(progress)
         begun.begin_fold()
         begun.seconds = self.course.stopwatch.seconds

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,24 @@ from truetune.training.checkpoints.checkpoint import EndedFold
 from truetune.training.folds.pooled import State, added, metrics_of
 from truetune.training.folds.source import Folds
 from truetune.training.messages import Outcome
-from truetune.trial import TrialState
+from truetune.trial import TrainedStage, TrialState
 
 
-def snapshot(model: Any) -> list[Array]:
+@dataclass(frozen=True)
+class Snapshot:
     """All variables of a freshly built model and its optimizer, to begin every fold from."""
-    model.optimizer.build(model.trainable_variables)
-    return [np.asarray(variable).copy() for variable in _variables(model)]
 
+    variables: tuple[Array, ...]
 
-def restore(model: Any, start: Sequence[Array]) -> None:
-    """Put the variables back; the compiled graph stays, which costs seconds to trace."""
-    for variable, value in zip(_variables(model), start, strict=True):
-        variable.assign(value)
+    @classmethod
+    def of(cls, model: Any) -> Snapshot:
+        model.optimizer.build(model.trainable_variables)
+        return cls(tuple(np.asarray(variable).copy() for variable in _variables(model)))
+
+    def put_back(self, model: Any) -> None:
+        """The compiled graph stays, which costs seconds to trace."""
+        for variable, value in zip(_variables(model), self.variables, strict=True):
+            variable.assign(value)
 
 
 def _variables(model: Any) -> list[Any]:
@@ -64,11 +70,17 @@ def outcome_of(
         score,
         epochs=sum(fold.epochs for fold in ended),
         best_epoch=statistics.median_low(best),
+        stages=trained_stages(next(f for f in ended if f.best_epoch == statistics.median_low(best)).stages),
         best_score=best_score,
         fold_scores=tuple(fold.reports[epoch] for fold, epoch in zip(ended, scored, strict=True)),
         metrics=metrics,
         fold_metrics=_of_each(model, ended, scored) if metrics else {},
     )
+
+
+def trained_stages(recorded: Sequence[Mapping[str, Any]]) -> tuple[TrainedStage, ...]:
+    """From `Progress.stages_so_far`."""
+    return tuple(TrainedStage(**{**stage, "learning_rates": tuple(stage["learning_rates"])}) for stage in recorded)
 
 
 def _weighted_mean(ended: Sequence[EndedFold], epochs: Sequence[int], folds: Folds) -> float:
