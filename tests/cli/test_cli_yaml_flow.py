@@ -113,7 +113,7 @@ def test_apply_changes_the_named_scalars_only(applied):
     assert text.startswith("# Flowers, as in the paper.\r\ndata: &data {path: flowers.npy, batch_size: ")
     assert "  lr: 5.0e-05   # of Adam  # truetune: flowers" in text
     assert "truetune train --config conf.yaml --map learning_rate=training.lr" in printed
-    assert "Undo with: truetune undo --config conf.yaml" in printed
+    assert "To undo: truetune undo --config conf.yaml" in printed
 
 
 def test_a_second_apply_changes_nothing(applied):
@@ -121,7 +121,7 @@ def test_a_second_apply_changes_nothing(applied):
     before = (folder / "conf.yaml").read_bytes()
     done = command(folder, "apply", "--yes", *MAP)
     assert done.returncode == 0, done.stderr
-    assert "conf.yaml holds these values already; nothing was changed." in done.stdout
+    assert "conf.yaml already has these values; nothing was changed." in done.stdout
     assert (folder / "conf.yaml").read_bytes() == before
 
 
