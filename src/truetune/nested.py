@@ -145,7 +145,7 @@ class _Evaluation:
 
 
 def _identity(trained: Candidate) -> dict[str, Any]:
-    """What tells its trainings from others; as in earlier versions where no recipe says more."""
+    """What its trainings are identified by; as in earlier versions if the recipe changes nothing."""
     content = {"values": dict(trained.values), "epochs": trained.epochs}
     return content if trained.course is None else {**content, "course": asdict(trained.course)}
 

@@ -68,6 +68,7 @@ def test_the_whole_path_with_two_workers(both):
     assert killed.died("verify") >= 6
     assert printed[1].splitlines()[-4:] == printed[0].splitlines()[-4:]
     assert "10/10" in printed[0]
+    assert "(trained before the interruption)" in printed[1]
 
 
 def test_hyperbands_promotions(both):

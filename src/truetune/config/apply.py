@@ -52,7 +52,7 @@ def current_values(config_path: str | Path, mapping: ConfigMapping, scope: str |
 
     Raises:
         ConfigError: it cannot be read, a key of the mapping is there but is not exactly one literal, or a list is
-            shorter than its count says.
+            shorter than its count.
     """
     return values_in(parse_config(read_text(config_path)), mapping, scope)
 

@@ -8,7 +8,6 @@ values came from. Both are written before the config itself, so an interrupted a
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from pathlib import Path
 import pydantic
 
 from truetune.errors import ConfigError
-from truetune.system.checksum import checksum
+from truetune.system.checked_json import UncheckedJson, read_checked, write_checked
 from truetune.system.files import write_atomically
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -36,19 +35,6 @@ class _Record(pydantic.BaseModel, frozen=True):
     sha256_before: str
     sha256_after: str
     origin: Origin = Origin()
-    checksum: str | None = None
-
-    def to_json(self) -> bytes:
-        content = self.model_dump(mode="json", exclude={"checksum"})
-        return (json.dumps({**content, "checksum": checksum(content)}, indent=2) + "\n").encode()
-
-    @classmethod
-    def from_json(cls, text: bytes) -> _Record:
-        """Raises ValueError for what was changed since it was written."""
-        record = cls.model_validate_json(text)
-        if record.checksum not in (None, checksum(record.model_dump(mode="json", exclude={"checksum"}))):
-            raise ValueError("its checksum does not fit its content")
-        return record
 
 
 @dataclass(frozen=True)
@@ -89,7 +75,7 @@ def make_backup(config_path: str | Path, before: bytes, after: bytes, origin: Or
     mode = config.stat().st_mode if config.exists() else None
     write_atomically(path, before, mode)
     record = _Record(sha256_before=_digest(before), sha256_after=_digest(after), origin=origin)
-    write_atomically(_record_path(path), record.to_json())
+    write_checked(_record_path(path), record.model_dump(mode="json"), indent=2)
     return path
 
 
@@ -143,8 +129,8 @@ def undo(config_path: str | Path) -> Path:
 def _load(path: Path) -> Backup:
     record_path = _record_path(path)
     try:
-        record = _Record.from_json(record_path.read_bytes())
-    except (OSError, ValueError) as error:  # pydantic's are ValueErrors
+        record = read_checked(record_path, _Record.model_validate)
+    except UncheckedJson as error:
         raise ConfigError(
             f"{record_path}, the record of a backup, is damaged. The old content stands in {path}: copy it over the "
             "config file if you want it back, and move both files away."

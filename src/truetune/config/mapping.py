@@ -24,7 +24,7 @@ class ConfigMapping:
         keys: hyperparameter name → key; a key with dots is a path (`training.lr`). A name that ends in `_{i}` stands
             for a numbered series (`cnn_filters_{i}` → `CNN_FILTERS`): its key holds a list, element i for number i.
             A hyperparameter that is not listed maps to its upper-case name; case does not matter in the file.
-        counts: series pattern → the hyperparameter that says how many of the series are used
+        counts: series pattern → the hyperparameter that counts how many of the series are used
             (`cnn_filters_{i}` → `n_cnn_blocks`). Lists are read up to that number.
         given: names whose keys a person has typed: a file without such a key is refused.
     """
@@ -41,7 +41,7 @@ class ConfigMapping:
 
     @property
     def has_typed_keys_only(self) -> bool:
-        """Whether it says nothing but what a person typed, if anything."""
+        """Whether it contains nothing but what a person typed, if anything."""
         return set(self.keys) == self.given
 
     def with_names(self, names: Iterable[str]) -> ConfigMapping:
@@ -92,7 +92,7 @@ class ConfigMapping:
         """Config keys with their values → hyperparameters by name; what cannot be a hyperparameter is left out.
 
         Raises:
-            ConfigError: a list is shorter than its count says.
+            ConfigError: a list is shorter than its count.
         """
         values: dict[str, Value] = {}
         lists: list[tuple[str, str, list[Value]]] = []

@@ -25,7 +25,7 @@ def values_in(file: ConfigFile, mapping: ConfigMapping, scope: str | None = None
 
     Raises:
         ConfigError: a key of the mapping is there but has not exactly one value, one that a person gave is not there,
-            or a list is shorter than its count says.
+            or a list is shorter than its count.
     """
     scope = scope if scope is not None else mapping.scope
     check_given(file, mapping, scope)

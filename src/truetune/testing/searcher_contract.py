@@ -178,7 +178,7 @@ class SearcherContract:
             interrupted.run(stop)
             assert _outline(self.resume(interrupted).run(self.trials)) == _outline(whole)
 
-    def test_a_trial_that_was_running_is_trained_again_and_told(self) -> None:
+    def test_a_trial_that_was_running_is_trained_again(self) -> None:
         whole = self.simulate(conditional).run(16)
         interrupted = self.simulate(conditional)
         interrupted.run(11)
@@ -275,7 +275,7 @@ class SearcherContract:
         interrupted.run(9)
         assert _outline(self.resume(interrupted).run(self.trials)) == _outline(whole)
 
-    def test_the_plan_is_told(self) -> None:
+    def test_the_plan_is_lines_of_text(self) -> None:
         lines = self.make(self.problem(mixed)).plan()
         assert lines
         assert all(isinstance(line, str) for line in lines)

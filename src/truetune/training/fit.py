@@ -69,7 +69,7 @@ class FittedPreprocessing:
 
 
 def fit_preprocessing(make: Callable[[], Preprocessing] | None, train: Dataset) -> FittedPreprocessing:
-    """Transforms datasets as `train`'s rows say."""
+    """Transforms datasets with what was fitted on `train`'s rows."""
     if make is None:
         return FittedPreprocessing({})
     transformers = {name: make() for name in named(train.X)}
@@ -114,7 +114,7 @@ def fit_model(
     initial_epoch: int = 0,
     callbacks: Sequence[Any] = (),
 ) -> History:
-    """Fit `model` for `epochs` (cumulative) with the batch size that `hp` says.
+    """Fit `model` for `epochs` (cumulative) with the batch size of `hp`.
 
     The order of rows follows from `seed` and the epoch, so that an epoch can be repeated (see `rows`). A
     `HyperModel.fit` of the user's own gets arrays, and the same arguments as under KerasTuner, so `batch_size` is

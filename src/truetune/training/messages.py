@@ -1,4 +1,4 @@
-"""What supervisor and worker say to each other. Light: importing it loads neither Keras nor KerasTuner."""
+"""The messages between supervisor and worker. Light: importing it loads neither Keras nor KerasTuner."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class TimeEpoch:
-    """Train the default model for two epochs and say how long they took."""
+    """Train the default model for two epochs and time them."""
 
 
 @dataclass(frozen=True)

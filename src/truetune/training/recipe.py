@@ -25,7 +25,7 @@ DROPPED_BACKUP = (
 
 @dataclass(frozen=True)
 class Made:
-    """The callbacks of one training, or of one of its stages; `notes` say which were left out."""
+    """The callbacks of one training, or of one of its stages; `notes` name those left out."""
 
     callbacks: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def _check_new(made: Made, make: Callbacks | None, hp: Any) -> None:
 
 
 def class_weight_of(recipe: FitRecipe, hp: Any) -> ClassWeight:
-    """What the recipe says of this training. Raises InputError."""
+    """The class weights of this training. Raises InputError."""
     weights = recipe.class_weight
     if callable(weights):
         weights = call_with_hp(weights, hp)

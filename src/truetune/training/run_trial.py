@@ -14,7 +14,7 @@ from truetune.seeds import derive_seed
 from truetune.space import Value
 from truetune.training.callbacks import Course, Stopwatch, TrialCallback
 from truetune.training.checkpoints.checkpoint import Progress
-from truetune.training.checkpoints.restore import load_or_say, take_up
+from truetune.training.checkpoints.restore import load_or_note, restore
 from truetune.training.checkpoints.times import CheckpointTimes
 from truetune.training.checkpoints.weights import keep_weights
 from truetune.training.fit import (
@@ -64,7 +64,7 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
         return None
     plainly = fits_plainly(task.hypermodel, model)
     stages = _stages(task, request, model, hp, begins_anew=plainly and len(folds) > 1)
-    progress = take_up(stages, request, hp.values, host, plainly)
+    progress = restore(stages, request, hp.values, host, plainly)
     stopwatch.before = progress.seconds
     course = _course(task, request, hp, stages, stopwatch, host)
     try:
@@ -110,7 +110,7 @@ def _begun_ahead(stages: Stages, request: Request, fold: int, values: Mapping[st
     owner = fold_owner({"seed": request.seed, "values": dict(values)}, fold)
     earlier = None
     if request.checkpoint.exists():
-        earlier = load_or_say(request.checkpoint, stages.model, owner, request, host, stages.enter)
+        earlier = load_or_note(request.checkpoint, stages.model, owner, request, host, stages.enter)
     if earlier is None:
         stages.begin_anew()
     progress = earlier or Progress(fold=fold, owner=owner)
@@ -302,7 +302,7 @@ def _stage_ended_before(progress: Progress, course: Course) -> bool:
 
 
 def _is_still_paused(progress: Progress, request: Request) -> bool:
-    """It was killed after it was told to pause, and before that was recorded."""
+    """It was killed after the decision to pause, before that was recorded."""
     return progress.paused and progress.step(request.steps_per_fold) > request.thawed_at
 
 

@@ -91,7 +91,7 @@ def _most_values(space: Space) -> int:
 
 
 def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
-    """Two epochs of the default model; the second says what an epoch costs once TensorFlow has traced it."""
+    """Two epochs of the default model; the second shows what an epoch costs once TensorFlow has traced it."""
     hp = HyperParameters(lambda hyperparameter: hyperparameter.default)
     began = time.perf_counter()
     model = build(task.hypermodel, hp, task.fit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ import numpy as np
 
 from truetune.data.dataset import Array
 from truetune.recipe import FitRecipe, Prepare, SetTrainable
+from truetune.system.checked_json import UncheckedJson, read_checked, write_checked
 from truetune.system.checksum import checksum
-from truetune.system.files import write_atomically
 
 FOLDER = "verify"
 
@@ -34,6 +33,12 @@ class Measured:
     notes: tuple[str, ...] = ()
 
 
+def _measured(content: Mapping[str, Any]) -> Measured:
+    """The inverse of `KeptTrainings.keep`."""
+    resampled = {name: np.asarray(values) for name, values in content["resampled"].items()}
+    return Measured(content["metrics"], resampled, tuple(content.get("notes", ())))
+
+
 @dataclass(frozen=True)
 class KeptTrainings:
     """Files `training_<key>.json` in the folder `verify` beside a seal.
@@ -48,16 +53,11 @@ class KeptTrainings:
 
     def find(self, key: Mapping[str, Any]) -> Measured | None:
         """What was kept for `key`; None where nothing was, or what was is damaged: then it is trained again."""
-        if self.folder is None or not self._path(key).exists():
+        if self.folder is None:
             return None
         try:
-            content = json.loads(self._path(key).read_text(encoding="utf-8"))
-            stated = content.pop("checksum")
-            if checksum(content) != stated:
-                return None
-            resampled = {name: np.asarray(values) for name, values in content["resampled"].items()}
-            return Measured(content["metrics"], resampled, tuple(content.get("notes", ())))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return read_checked(self._path(key), _measured)
+        except UncheckedJson:
             return None
 
     def keep(self, key: Mapping[str, Any], measured: Measured) -> None:
@@ -71,8 +71,7 @@ class KeptTrainings:
         }
         if measured.notes:
             content["notes"] = list(measured.notes)
-        content["checksum"] = checksum(content)
-        write_atomically(self._path(key), (json.dumps(content) + "\n").encode(), make_folder=True)
+        write_checked(self._path(key), content)
 
     def _path(self, key: Mapping[str, Any]) -> Path:
         assert self.folder is not None
@@ -106,6 +105,7 @@ def source_digest(hypermodel: Any) -> str:
     code = hypermodel if inspect.isroutine(hypermodel) or inspect.isclass(hypermodel) else type(hypermodel)
     try:
         file = inspect.getsourcefile(inspect.unwrap(code))
-        return "" if file is None else checksum({"name": str(code), "source": Path(file).read_text(encoding="utf-8")})
+        source = "" if file is None else Path(file).read_text(encoding="utf-8")
     except (OSError, TypeError, UnicodeDecodeError):
         return ""
+    return checksum({"name": code.__qualname__, "source": source}) if source else ""

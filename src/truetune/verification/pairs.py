@@ -18,7 +18,7 @@ Side = Literal["before", "after"]
 
 @dataclass(frozen=True)
 class PairedTraining:
-    """One training of a verification, as `progress` hears of it when it ends.
+    """One training of a verification, passed to `progress` when it ends.
 
     Attributes:
         done, total: trainings ended and in all.

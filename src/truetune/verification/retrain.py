@@ -64,7 +64,7 @@ class RetrainReport:
 def retrain_from_config(
     task: Task, config: Path, directory: Path = Path("models"), *, seed: int = 0, epochs: int | None = None
 ) -> RetrainReport:
-    """Build what `config` says, train on all rows that are not sealed, and save.
+    """Build the model of `config`, train on all rows that are not sealed, and save.
 
     The test part is the one that the search sealed, where `directory` holds its result for the same data; else it is
     sealed now. It is not looked at: every look uses it up, and `truetune verify` has the better use for it.

@@ -16,8 +16,8 @@ from truetune.trial import TrainingCourse
 
 @dataclass(frozen=True)
 class Candidate:
-    """Hyperparameters by name, and the epochs to train them; `course` says more where the search knows it: epochs of
-    every stage, and learning rates.
+    """Hyperparameters by name, and the epochs to train them. `course` has the epochs and learning rates of every stage
+    if the search recorded them.
     """
 
     values: Mapping[str, Value]

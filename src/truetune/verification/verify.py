@@ -42,7 +42,7 @@ class VerifyOptions:
         difference: standard deviation of the difference of two configurations from one part of the development rows to
             the next; None where nothing is known.
         validation_share: of the development rows, those that such a difference was measured on.
-        announce: hears, before the sealed rows are opened, what the verification can find.
+        announce: called with the smallest detectable difference before the sealed rows are opened.
         progress: called after each training.
     """
 
@@ -83,7 +83,7 @@ def verify_from_config(
         task: gives data, builder, preprocessing, metric and mapping.
         config: the config file; read as source, its backup too.
         directory: where the search wrote.
-        options: None takes the defaults; what they do not say of scores is what the exported search found.
+        options: None takes the defaults; scores that they leave out are those of the exported search.
 
     Raises:
         ConfigError: nothing was applied to `config`, so there is no "before".
@@ -236,7 +236,7 @@ def _resampled(
 
 
 def _foreknown(options: VerifyOptions, task: Task, best: BestHyperparameters | None) -> VerifyOptions:
-    """`options` with what the exported search says, if it was one for the same objective."""
+    """`options` with the scores of the exported search, if it had the same objective."""
     if best is None or best.metadata.objective.name != task.objective.name:
         return options
     return options.with_known(best.metadata.best_score, best.metadata.finalists)

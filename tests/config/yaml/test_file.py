@@ -171,8 +171,8 @@ def test_merges_are_read_and_never_patched_through() -> None:
         (b"# c\n- x: 1\n", "line 2 begins a list. Expected keys with values at the top"),
         (b"\n\ntext\n", "line 3 begins one value. Expected keys"),
         (b"a: [1,\n\t2]\n", "line 2 has a tab between its values"),
-        (b"%YAML 1.3\n---\na: 1\n", "line 1 says that it is YAML 1.3. Expected 1.1 or 1.2"),
-        (b"%YAML 2.0\n---\na: 1\n", "line 1 says that it is YAML 2.0"),
+        (b"%YAML 1.3\n---\na: 1\n", "line 1 declares YAML 1.3. Expected 1.1 or 1.2"),
+        (b"%YAML 2.0\n---\na: 1\n", "line 1 declares YAML 2.0"),
         (b"[" * 5000 + b"]" * 5000, "line 1 is nested more than 100 deep"),
     ],
 )  # fmt: skip

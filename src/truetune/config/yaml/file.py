@@ -20,7 +20,7 @@ from truetune.config.yaml.text import decode_yaml
 
 @dataclass(frozen=True)
 class YamlFile(ConfigFile):
-    """A parsed YAML file; nothing is constructed from what it says, and the document is never written anew."""
+    """A parsed YAML file; no object is constructed from it, and the document is never rewritten as a whole."""
 
     document: Document = field(repr=False)
 
@@ -57,7 +57,7 @@ class YamlFile(ConfigFile):
 
 
 def _declared(assignment: Assignment, value: Any) -> str:
-    """The type of the key, as an annotation would say it; empty where its value says it."""
+    """The type of the key, as in an annotation; empty where its value shows it."""
     node, old = assignment.node, assignment.value
     if isinstance(value, list):
         numbers = isinstance(old, list) and all(type(element) in (int, float) for element in old) and old

@@ -1,6 +1,6 @@
 """From the text of a YAML file to its nodes.
 
-ruamel.yaml scans and parses; nothing is constructed from what a document says, and no alias is expanded.
+ruamel.yaml scans and parses; no object is constructed from a document, and no alias is expanded.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _check_version(text: ConfigText, tokens: list[Any]) -> None:
         if isinstance(token, DirectiveToken) and token.name == "YAML" and tuple(token.value) not in _VERSIONS:
             line = line_of(text.text, token.start_mark.index)
             raise ConfigError(
-                f"{text.name} line {line} says that it is YAML {'.'.join(map(str, token.value))}. Expected 1.1 or 1.2; "
+                f"{text.name} line {line} declares YAML {'.'.join(map(str, token.value))}. Expected 1.1 or 1.2; "
                 "remove the directive or correct it."
             )
 

@@ -1,4 +1,4 @@
-"""What one scalar says: to PyYAML, which reads YAML 1.1, and to readers of YAML 1.2.
+"""What one scalar means to PyYAML, which reads YAML 1.1, and to readers of YAML 1.2.
 
 https://yaml.org/spec/1.2.2/#103-core-schema, https://yaml.org/type/
 """
@@ -62,7 +62,7 @@ _PYYAML: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 @dataclass(frozen=True)
 class Reading:
-    """What a scalar says; `problem`, `locked`, `doubt` and `clear` as in `Assignment`."""
+    """What a scalar means; `problem`, `locked`, `doubt` and `clear` as in `Assignment`."""
 
     value: Any = None
     problem: str = ""

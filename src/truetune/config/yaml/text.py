@@ -19,7 +19,7 @@ MOST_BYTES = 2**20
 
 
 def decode_yaml(raw: bytes, name: str, suffix: str) -> ConfigText:
-    """Decode as YAML says: by the byte order mark, else UTF-8.
+    """Decode as YAML requires: by the byte order mark, else UTF-8.
 
     Raises:
         ConfigError: it is in another encoding, has characters that end a line for some readers only, or is huge.

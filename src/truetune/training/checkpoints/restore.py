@@ -13,29 +13,29 @@ from truetune.training.messages import Host, Request
 from truetune.training.stages import Stages
 
 
-def take_up(stages: Stages, request: Request, values: Mapping[str, Value], host: Host, resumable: bool) -> Progress:
-    """Put the newest usable state into the freshly built model; `host` hears of it.
+def restore(stages: Stages, request: Request, values: Mapping[str, Value], host: Host, resumable: bool) -> Progress:
+    """Put the newest usable state into the freshly built model, and report it to `host`.
 
-    A checkpoint that is damaged, or was written by a trial with another seed or other values, is said and left
-    unused: the trial is then trained from its parent's checkpoint, and without a usable one from its start.
+    A checkpoint that is damaged, or was written by a trial with another seed or other values, is reported and
+    not used: the trial is then trained from its parent's checkpoint, and without a usable one from its start.
 
     Args:
         stages: of the model, which is compiled; a parent's state replaces its own.
         request: names the files.
         values: hyperparameters that the model was built from.
-        host: hears of a resumption or a damaged file.
+        host: is notified of a resumption or a damaged file.
         resumable: whether the trial's own checkpoint may be gone on from.
     """
     owner = {"seed": request.seed, "values": dict(values)}
     if resumable and request.checkpoint is not None and request.checkpoint.exists():
-        own = load_or_say(request.checkpoint, stages.model, owner, request, host, stages.enter)
+        own = load_or_note(request.checkpoint, stages.model, owner, request, host, stages.enter)
         if own is not None:
             host.resumed(own.all_reports(request.steps_per_fold))
             return own
         stages.begin_anew()
     if request.load_from is None:
         return Progress(owner=owner)
-    parent = load_or_say(request.load_from, stages.model, None, request, host, stages.enter)
+    parent = load_or_note(request.load_from, stages.model, None, request, host, stages.enter)
     if parent is None:
         stages.begin_anew()
         return Progress(owner=owner)
@@ -53,7 +53,7 @@ def _promoted(progress: Progress, initial_epoch: int, stages: Stages) -> Progres
     return progress
 
 
-def load_or_say(
+def load_or_note(
     path: Path,
     model: Any,
     owner: Mapping[str, Any] | None,

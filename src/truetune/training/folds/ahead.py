@@ -15,7 +15,7 @@ from typing import Any
 from truetune.task import Objective
 from truetune.training.callbacks import Course
 from truetune.training.checkpoints.checkpoint import Progress, follow, go_on_as
-from truetune.training.checkpoints.restore import load_or_say
+from truetune.training.checkpoints.restore import load_or_note
 from truetune.training.messages import Host, Request
 from truetune.trial import Decision
 
@@ -43,11 +43,11 @@ class TakesIn:
     def take_in(self, path: Path, progress: Progress) -> None:
         """Replay the fold in `path` into `progress`, which stands at the fold's beginning.
 
-        Where the fold is not at its end, training can go on from there. Of a file that is damaged or another trial's,
-        the host hears, and nothing is taken in.
+        If the fold is not at its end, training can continue from there. A file that is damaged or another trial's is
+        reported to the host and not used.
         """
         owner, prepare = fold_owner(progress.owner, progress.fold), self.course.stages.enter
-        ahead = load_or_say(path, self.model, owner, self.request, self.host, prepare)
+        ahead = load_or_note(path, self.model, owner, self.request, self.host, prepare)
         if ahead is None:
             self.course.stages.begin_anew()
             return
