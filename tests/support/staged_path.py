@@ -46,7 +46,7 @@ def make(options: Options) -> truetune.Task:
             x = keras.layers.Conv2D(options.channels, 3, padding="same", name=f"block{number}_conv")(x)
             x = keras.layers.BatchNormalization(name=f"block{number}_bn")(x)
             x = keras.layers.ReLU(name=f"block{number}_act")(x)
-        backbone = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x), name="backbone")
+        backbone = keras.Model(inputs, keras.layers.Flatten()(x), name="backbone")
         images = keras.Input((8, 8, 1))
         x = keras.layers.Dropout(0.2)(backbone(images))
         model = keras.Model(images, keras.layers.Dense(3, "softmax", name="head")(x))
@@ -80,7 +80,7 @@ def make(options: Options) -> truetune.Task:
 
     stages = [
         truetune.Stage("head", "head_epochs", truetune.freeze("backbone")),
-        truetune.Stage("last block", 2, truetune.unfreeze("block3", learning_rate=0.01)),
+        truetune.Stage("last block", 2, truetune.unfreeze("block3")),
         truetune.Stage("all", 2, truetune.unfreeze(learning_rate=0.003), patience=1),
     ]
     recipe = truetune.FitRecipe(callbacks, class_weight="balanced", stages=stages)
@@ -115,7 +115,7 @@ class StagedPath:
         rng = np.random.default_rng(3)
         y = np.arange(90) // 3 % 3
         X = rng.normal(size=(90, 8, 8, 1)).astype("float32")
-        X[np.arange(90), y * 2, :, 0] += 1.0
+        X[np.arange(90), y * 2, :, 0] += 2.0
         keep = np.r_[0:90][(y != 2) | (np.arange(90) % 2 == 0)]  # one class is rarer
         np.savez(folder / "images.npz", x=X[keep], y=y[keep])
         (folder / "faces.py").write_text(TASK)
