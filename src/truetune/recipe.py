@@ -12,7 +12,7 @@ from truetune.space import Space, Value
 BALANCED = "balanced"
 
 Callbacks = Callable[[Any], Sequence[Any]] | Callable[[], Sequence[Any]]
-Prepare = Callable[[Any, Any], None]
+Prepare = Callable[[Any, Any], None] | Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Stage:
     Attributes:
         name: shown while it is trained, and recorded.
         epochs: a number, or the name of a hyperparameter that the builder or the callbacks ask for.
-        prepare: `prepare(model, hp)` sets what is trainable, before the first epoch. The model has a fresh optimizer by
-            then, set as the builder's was; `prepare` may change its learning rate, or compile with another. None trains
-            what the builder left trainable.
+        prepare: `prepare(model, hp)` or `prepare(model)` sets what is trainable, before the first epoch. The model then
+            has a fresh optimizer, set as the builder's was; `prepare` may change its learning rate, or compile with
+            another. None trains what the builder left trainable.
         callbacks: `lambda hp: [...]`, for this stage alone; they count epochs from its beginning.
         patience: epochs of this stage without improvement after which it ends; None takes the task's.
         start_from: "best" begins with the best weights of the stage before, "last" with its last.

@@ -127,6 +127,34 @@ def test_a_stage_that_freezes_everything_is_refused_while_the_space_is_traced():
         trace_space(build, FitRecipe(stages=[Stage("all", 2), Stage("none", 2, freeze("backbone", "head"))]))
 
 
+def test_an_error_of_a_prepare_names_its_stage():
+    from truetune.errors import BuildError
+    from truetune.training.trace import trace_space
+
+    recipe = FitRecipe(stages=[Stage("all", 2), Stage("last", 2, lambda model, hp: model.get_layer("blok3"))])
+    with pytest.raises(BuildError, match=r"No such layer: blok3.*\(in prepare of stage 'last'\)"):
+        trace_space(build, recipe)
+
+
+def test_an_error_in_the_middle_of_a_training_names_the_stage_too(folds):
+    calls = []
+
+    def prepare(model, hp):
+        calls.append(model)
+        if len(calls) > 1:  # after the rehearsal
+            raise OSError("weights.h5 is gone")
+
+    outcome = train(FitRecipe(stages=[Stage("all", 2), Stage("last", 2, prepare)]), folds)
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason == "OSError: weights.h5 is gone (in prepare of stage 'last')"
+
+
+def test_a_prepare_may_take_the_model_alone(folds):
+    seen = []
+    train(FitRecipe(stages=[Stage("all", 2, seen.append)]), folds)
+    assert seen == [kept[0]] * 2  # in the rehearsal, and for the training
+
+
 def test_every_stage_has_a_fresh_optimizer_set_as_the_builders_was(folds):
     seen = []
 

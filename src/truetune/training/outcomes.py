@@ -77,7 +77,7 @@ def scored_from_history(objective: Objective, history: History, epochs_seen: int
 def failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) -> Outcome:
     """The reason in one line; the traceback from the user's own frame on."""
     frames = traceback.format_exception(type(error), error, user_frames(error))
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = in_one_line(error)
     cause = ERROR
     if is_out_of_memory(error):
         cause, reason = OUT_OF_MEMORY, f"out of memory: {reason}"
@@ -90,6 +90,12 @@ def failed(error: Exception, stage: str, stopwatch: Stopwatch, epochs: int = 0) 
         traceback="".join(frames),
         cause=cause,
     )
+
+
+def in_one_line(error: Exception) -> str:
+    """The class, the first line of the message, and the part of the recipe that raised it."""
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return f"{type(error).__name__}: {error}".splitlines()[0] + notes
 
 
 def user_frames(error: Exception) -> Any:

@@ -52,11 +52,16 @@ def make_callbacks(make: Callbacks | None, hp: Any) -> Made:
 
 def call_with_hp(function: Callable[..., Any], hp: Any) -> Any:
     """`function(hp)`, or `function()` where it takes no argument."""
+    return function(hp) if accepts(function, hp) else function()
+
+
+def accepts(function: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether `function` can be called with `arguments`."""
     try:
-        inspect.signature(function).bind(hp)
+        inspect.signature(function).bind(*arguments)
     except TypeError:
-        return function()
-    return function(hp)
+        return False
+    return True
 
 
 def ask_all(recipe: FitRecipe, hp: Any) -> None:

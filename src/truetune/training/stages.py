@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -14,7 +14,7 @@ from truetune.errors import InputError, SpaceError
 from truetune.recipe import Callbacks, FitRecipe, Prepare, inner_layers
 from truetune.seeds import derive_seed
 from truetune.training.fit import declare_and_build, fits_plainly, seed_everything
-from truetune.training.recipe import ask_all
+from truetune.training.recipe import accepts, ask_all
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Stages:
         model.compile(**arguments | {"optimizer": fresh_optimizer(self._as_built.compiled["optimizer"])})
         if stage.prepare is not None:
             given = model.optimizer
-            stage.prepare(model, self._hp)
+            _call(stage.prepare, stage.name, model, self._hp)
             if model.optimizer is given:  # what is trainable may have changed, which Keras takes in when it compiles
                 model.compile(**compile_arguments(model) | {"optimizer": fresh_optimizer(given)})
         if not model.trainable_variables:
@@ -214,6 +214,16 @@ class Stages:
                 f"Stage '{stage.name}' has nothing to train: every layer is frozen when it begins. Expected a prepare "
                 "that leaves or makes some layers trainable, for example truetune.unfreeze('head')."
             )
+
+
+def _call(prepare: Callable[..., None], stage: str, model: Any, hp: Any) -> None:
+    """`prepare(model, hp)`, or `prepare(model)` if it takes one argument; an exception gets a note of the stage."""
+    arguments = (model, hp) if accepts(prepare, model, hp) else (model,)
+    try:
+        prepare(*arguments)
+    except Exception as error:
+        error.add_note(f"in prepare of stage '{stage}'")
+        raise
 
 
 def _layers(model: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from truetune.space import Hyperparameter, Space, Value
 from truetune.training.fit import fit_model
 from truetune.training.folds.source import Parts
 from truetune.training.messages import Timing, TrainingTask
-from truetune.training.outcomes import user_frames
+from truetune.training.outcomes import in_one_line, user_frames
 from truetune.training.recipe import class_weight_of, weighted
 from truetune.training.stages import Stages, build, planned_stages
 
@@ -70,7 +70,7 @@ def _build_once(hypermodel: Any, recipe: FitRecipe, space: Space, turn: int) -> 
         raise
     except Exception as error:
         text = "".join(traceback.format_exception(type(error), error, user_frames(error)))
-        raise BuildError(f"The builder raised {type(error).__name__}: {error}", text) from None
+        raise BuildError(f"The builder raised {in_one_line(error)}", text) from None
     finally:
         keras.backend.clear_session()
     for declared in hp.declared.entries.values():
