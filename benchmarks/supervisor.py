@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from truetune.objective import Objective
 from truetune.search.base import SearchProblem
 from truetune.search.registry import make_searcher
 from truetune.space import Hyperparameter, Space, Value
@@ -21,7 +22,6 @@ from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
 from truetune.study.trials.lifecycle import Lifecycle
 from truetune.study.trials.running import RunningTrial
-from truetune.task import Objective
 from truetune.training.messages import Outcome
 from truetune.trial import Trial, TrialState
 

@@ -23,7 +23,7 @@ TESTS = ROOT / "tests"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("system",),
-    ("space", "trial", "seeds", "recipe", "task"),
+    ("space", "trial", "seeds", "objective", "recipe", "task"),
     ("data", "hyperparameters"),
     ("search", "training", "statistics"),
     ("storage", "workers", "metrics"),

@@ -9,12 +9,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from truetune.objective import Objective
 from truetune.result import NOT_CONFIRMED, Result
 from truetune.results.export import load, schema
 from truetune.results.finalists import FreshTraining
 from truetune.results.ranking import best_configurations, ranked
 from truetune.space import Hyperparameter, Space
-from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, Trial, TrialState
 
 META = {

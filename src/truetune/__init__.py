@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
     from truetune.errors import TruetuneError
+    from truetune.objective import Objective
     from truetune.recipe import FitRecipe, Stage, freeze, unfreeze
     from truetune.result import Result
     from truetune.results.export import BestHyperparameters
     from truetune.search.base import NoSuggestion, Resume, Searcher
     from truetune.study.events import Observer
     from truetune.study.options import SearchOptions
-    from truetune.task import Objective, Task
+    from truetune.task import Task
     from truetune.tasks.declaration import option
     from truetune.trial import Decision, Suggestion, Trial
 
@@ -31,7 +32,7 @@ _HOMES = {
     "Decision": "truetune.trial",
     "NoSuggestion": "truetune.search.base",
     "FitRecipe": "truetune.recipe",
-    "Objective": "truetune.task",
+    "Objective": "truetune.objective",
     "Observer": "truetune.study.events",
     "Result": "truetune.result",
     "Resume": "truetune.search.base",

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truetune.errors import ExportError, InputError
+from truetune.objective import Objective
 from truetune.results.finalists import FinalChoice, Finalist, FreshTraining, choose
 from truetune.results.ranking import best_trial, count_states
 from truetune.space import Space, Value
 from truetune.system.versions import versions
-from truetune.task import Objective, Task
+from truetune.task import Task
 from truetune.trial import TODAY, FreshRun, Trial, todays_trial
 
 if TYPE_CHECKING:

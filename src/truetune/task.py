@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
-from truetune.errors import InputError, ObjectiveError
+from truetune.errors import InputError
+from truetune.objective import Objective, as_objective
 from truetune.recipe import FitRecipe
 
 if TYPE_CHECKING:
     from truetune.config.mapping import ConfigMapping
     from truetune.data.dataset import Dataset
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The logged value that decides, as Keras logs it after an epoch: `val_accuracy`, `val_loss`, …
-
-    The direction is never guessed: KerasTuner's inference is wrong for several metrics.
-    """
-
-    name: str
-    direction: Literal["min", "max"]
-
-    def __post_init__(self) -> None:
-        if self.direction not in ("min", "max"):
-            raise ObjectiveError(
-                f"The direction of objective '{self.name}' is {self.direction!r}. Expected 'min' or 'max'."
-            )
-        if not self.name:
-            raise ObjectiveError("The objective has no name. Expected a logged metric such as 'val_accuracy'.")
-
-    def is_better(self, value: float, than: float | None) -> bool:
-        """Whether `value` beats `than`; nothing beats a number but a better number, and NaN beats nothing."""
-        if not np.isfinite(value):
-            return False
-        if than is None:
-            return True
-        return value > than if self.direction == "max" else value < than
 
 
 @runtime_checkable
@@ -66,7 +39,8 @@ class Task:
         name: letters, digits, `_` and `-`; part of the study's name.
         hypermodel: a `build(hp)` function that returns a compiled model, or a `keras_tuner.HyperModel`.
         data: a `Dataset`, or a function that loads one.
-        objective: what decides.
+        objective: what decides; also a `keras_tuner.Objective`, a pair (name, direction), or the name alone of a metric
+            whose direction is certain, such as `val_accuracy`.
         epochs: the most epochs one trial trains, unless the builder tunes `epochs` itself or the recipe has stages,
             whose epochs count then.
         patience: epochs without improvement after which a trial stops early; None trains them all.
@@ -95,6 +69,7 @@ class Task:
             raise InputError(
                 f"The task's name is {self.name!r}. Expected letters, digits, '_' and '-' (it becomes a folder name)."
             )
+        object.__setattr__(self, "objective", as_objective(self.objective))
         if self.epochs < 1:
             raise InputError(f"epochs={self.epochs} was given. Expected at least 1.")
         if not callable(self.hypermodel) and not callable(getattr(self.hypermodel, "build", None)):
@@ -108,6 +83,17 @@ class Task:
             raise InputError(
                 f"{type(self.hypermodel).__name__} has a `fit` of its own, and the recipe has stages. Expected one of "
                 "the two, since a `fit` of one's own decides itself how the model is trained; remove the other."
+            )
+        self._warn_of_training_metric()
+
+    def _warn_of_training_metric(self) -> None:
+        name = self.objective.name
+        if self.objective.is_of_training_rows and not has_own_fit(self.hypermodel):
+            warnings.warn(
+                f"The objective '{name}' is counted on the rows that the model trains on, so the search rewards "
+                f"learning them by heart. Expected 'val_{name}', which is counted on the validation part.",
+                UserWarning,
+                stacklevel=4,
             )
 
     def load(self) -> Dataset:

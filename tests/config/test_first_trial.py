@@ -12,10 +12,11 @@ from truetune.config.first_trial import todays_values, trial_zero_values
 from truetune.config.mapping import ConfigMapping
 from truetune.data.dataset import Dataset
 from truetune.errors import ConfigError
+from truetune.objective import Objective
 from truetune.space import Hyperparameter, Space
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
-from truetune.task import Objective, Task
+from truetune.task import Task
 
 RATE = Hyperparameter("Float", "learning_rate", 0.01, low=1e-5, high=0.1, sampling="log")
 UNITS = Hyperparameter("Int", "units", 8, low=4, high=64)

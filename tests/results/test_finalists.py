@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from truetune.objective import Objective
 from truetune.results.finalists import (
     INCOMPLETE,
     FreshTraining,
@@ -20,7 +21,6 @@ from truetune.results.finalists import (
     plan_runs,
 )
 from truetune.statistics.intervals import Estimate, estimate
-from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, PlannedRun, Schedule, Trial, TrialState, todays_trial
 
 HIGH, LOW = Objective("val_accuracy", "max"), Objective("val_loss", "min")

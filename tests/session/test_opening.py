@@ -10,11 +10,12 @@ import pytest
 from truetune.data.checks.row_hashes import row_hashes
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError, StudyError
+from truetune.objective import Objective
 from truetune.session.opening import opened, run_session
 from truetune.session.request import SearchRequest
 from truetune.study.events import Observer
 from truetune.study.options import SearchOptions
-from truetune.task import Objective, Task
+from truetune.task import Task
 
 
 def build(hp):

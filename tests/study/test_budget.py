@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from truetune.objective import Objective
 from truetune.study.budget import Budget, Limits, duration
-from truetune.task import Objective
 from truetune.trial import Trial, TrialState
 
 OBJECTIVE = Objective("val_loss", "min")

@@ -13,6 +13,7 @@ import pytest
 
 from support.finals_lab import Listener
 from truetune.errors import StudyError
+from truetune.objective import Objective
 from truetune.results.finalists import FreshTraining, choose, missing_runs
 from truetune.seeds import derive_seed
 from truetune.space import Hyperparameter, Space
@@ -24,7 +25,6 @@ from truetune.study.context import StudyContext, StudySettings
 from truetune.study.evaluation import Evaluation
 from truetune.study.reevaluation import FOLD_FILES, Finals, run_finals_in_process
 from truetune.study.run_queue import RunningFinal
-from truetune.task import Objective
 from truetune.training.messages import Outcome
 from truetune.trial import (
     CHOOSING,

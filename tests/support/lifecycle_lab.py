@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from truetune.objective import Objective
 from truetune.search.base import SearchProblem
 from truetune.search.optuna.searcher import TPESearcher
 from truetune.storage.database import sqlite_url
@@ -11,7 +12,6 @@ from truetune.study.budget import Limits
 from truetune.study.context import StudyContext, StudySettings
 from truetune.study.events import Observer
 from truetune.study.trials.lifecycle import Lifecycle
-from truetune.task import Objective
 from truetune.testing.driver import LightHyperparameters
 from truetune.testing.driver import trace as trace_builder
 from truetune.training.messages import Outcome

@@ -6,8 +6,8 @@ import numpy as np
 
 from truetune.data.dataset import Dataset
 from truetune.data.splitting.protocols import Fold
+from truetune.objective import Objective
 from truetune.recipe import FitRecipe, Stage, freeze, unfreeze
-from truetune.task import Objective
 from truetune.training.messages import Host, Request, TrainingTask
 from truetune.trial import Decision
 

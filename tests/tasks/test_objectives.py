@@ -7,7 +7,7 @@ import pytest
 
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError, ObjectiveError
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.tasks.objectives import heads_of, n_features, resolve_objective
 
 THREE = {"valence": 2, "arousal": 2, "emotion": 5}

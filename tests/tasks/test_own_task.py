@@ -19,7 +19,8 @@ def load_task(spec: str, **options: object) -> Task:
 OWN_TASK = """
 import numpy as np
 from truetune.data.dataset import Dataset
-from truetune.task import Objective, Task
+from truetune.objective import Objective
+from truetune.task import Task
 
 def build(hp):
     raise NotImplementedError

@@ -9,7 +9,7 @@ import pytest
 
 from truetune.data.dataset import Dataset
 from truetune.data.splitting.protocols import Fold
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.messages import Host, Request, TrainingTask
 from truetune.trial import Decision, Schedule, TrialState
 

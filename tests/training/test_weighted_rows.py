@@ -12,7 +12,8 @@ import pytest
 
 from truetune.data.dataset import Dataset
 from truetune.errors import DataError
-from truetune.task import Objective, Task
+from truetune.objective import Objective
+from truetune.task import Task
 from truetune.training.fit import fit_model, seed_everything
 from truetune.training.folds.pooled import added, metrics_of, states_of_parts
 from truetune.training.logged import numbers

@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from truetune.data.dataset import Dataset
 from truetune.errors import ConfigError, DataError, ObjectiveError, SpaceError, StorageError, TruetuneError
-from truetune.task import Objective, Task
+from truetune.objective import Objective
+from truetune.task import Task
 
 pytestmark = pytest.mark.tensorflow
 

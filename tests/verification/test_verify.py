@@ -10,7 +10,8 @@ import pytest
 from truetune.data.dataset import Dataset
 from truetune.data.sealing.ledger import reads_of
 from truetune.errors import ConfigError, InputError, ObjectiveError, SpaceError
-from truetune.task import Objective, Task
+from truetune.objective import Objective
+from truetune.task import Task
 from truetune.verification.verification import Candidate
 from truetune.verification.verify import VerifyOptions, verify, verify_from_config, verify_result
 

@@ -13,7 +13,8 @@ def search_once() -> float:
     """Tune a tiny model for one trial of one epoch in a worker process; return its score."""
     from truetune.api import tune
     from truetune.data.dataset import Dataset
-    from truetune.task import Objective, Task
+    from truetune.objective import Objective
+    from truetune.task import Task
 
     generator = np.random.default_rng(0)
     X = generator.normal(size=(60, 4)).astype("float32")

@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from truetune.objective import Objective
 from truetune.results.ranking import best_configurations
 from truetune.statistics.intervals import Estimate, estimate, variance_of
-from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, TODAY, FreshRun, PlannedRun, Trial
 
 INCOMPLETE = "its re-trainings are not complete"

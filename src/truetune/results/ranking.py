@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from truetune.objective import Objective
 from truetune.space import Value
-from truetune.task import Objective
 from truetune.trial import Trial, TrialState
 
 

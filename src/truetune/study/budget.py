@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.trial import Trial, TrialState
 
 RECENT = 20

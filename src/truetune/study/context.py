@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from truetune.objective import Objective
 from truetune.space import Space
 from truetune.storage.base import Store
 from truetune.storage.leases import Leases
 from truetune.study.budget import Limits
 from truetune.study.evaluation import Evaluation
 from truetune.study.events import Observer
-from truetune.task import Objective
 
 
 @dataclass(frozen=True)

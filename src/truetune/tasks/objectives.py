@@ -10,7 +10,7 @@ from typing import Literal
 
 from truetune.data.dataset import Array, Dataset, named
 from truetune.errors import DataError, ObjectiveError
-from truetune.task import Objective
+from truetune.objective import Objective
 
 CLASSIFICATION = ("accuracy", "uar", "macro_f1", "loss")
 """Accuracy, unweighted average recall, mean of F1 scores, cross-entropy."""

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from truetune.errors import ObjectiveError, TruetuneError
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.checkpoints.checkpoint import Progress
 from truetune.training.checkpoints.times import CheckpointTimes
 from truetune.training.folds.pooled import metric_state

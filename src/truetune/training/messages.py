@@ -10,9 +10,10 @@ from typing import Any
 
 from truetune.data.splitting.protocols import Protocol
 from truetune.errors import TruetuneError
+from truetune.objective import Objective
 from truetune.recipe import FitRecipe
 from truetune.space import Hyperparameter, Space, Value
-from truetune.task import Objective, Preprocessing
+from truetune.task import Preprocessing
 from truetune.trial import Decision, Schedule, TrainedStage, TrialState
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.callbacks import Stopwatch, never_logged
 from truetune.training.checkpoints.checkpoint import EndedFold, Progress
 from truetune.training.fit import History

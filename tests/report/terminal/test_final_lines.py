@@ -7,13 +7,13 @@ import io
 import pytest
 from rich.console import Console
 
+from truetune.objective import Objective
 from truetune.report.terminal.final_lines import final_lines, shown
 from truetune.report.terminal.summary import print_summary
 from truetune.result import NOT_CONFIRMED, Result
 from truetune.results.finalists import FreshTraining
 from truetune.space import Hyperparameter, Space
 from truetune.statistics.intervals import Estimate
-from truetune.task import Objective
 from truetune.trial import CHOOSING, CONFIRMING, FreshRun, Trial, TrialState
 
 ACCURACY = Objective("val_accuracy", "max")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from truetune.errors import StudyError
 from truetune.inspection.planning import SearchPlan
+from truetune.objective import Objective
 from truetune.report.terminal.plan import print_plan
 from truetune.report.terminal.screen import LiveScreen, PlainLines, Tally, WorkerLine, clock_time, ended_line, scored
 from truetune.report.terminal.status import print_studies, print_study
@@ -18,7 +19,6 @@ from truetune.result import Result
 from truetune.space import Condition, Hyperparameter, Space
 from truetune.storage.database import sqlite_url
 from truetune.storage.store import create_store
-from truetune.task import Objective
 from truetune.training.messages import Timing
 from truetune.trial import CHOOSING, FreshRun, Schedule, Trial, TrialState
 

@@ -8,10 +8,10 @@ import math
 import pytest
 from rich.console import Console
 
+from truetune.objective import Objective
 from truetune.report.terminal.summary import print_summary
 from truetune.result import Result
 from truetune.space import Hyperparameter, Space
-from truetune.task import Objective
 from truetune.trial import Trial, TrialState
 
 METRICS = {"uar": 0.51, "accuracy": 0.6, "loss": 1.25, "f1": math.nan}

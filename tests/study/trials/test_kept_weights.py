@@ -2,8 +2,8 @@
 
 import pytest
 
+from truetune.objective import Objective
 from truetune.study.trials.kept_weights import KeptWeights, weights_path
-from truetune.task import Objective
 from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 

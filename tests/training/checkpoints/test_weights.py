@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.checkpoints.weights import keep_weights
 from truetune.training.messages import Outcome, Request
 from truetune.trial import TrialState

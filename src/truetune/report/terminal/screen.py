@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from truetune.objective import Objective
 from truetune.results.ranking import best_trial, count_states
 from truetune.study.events import Observer
-from truetune.task import Objective
 from truetune.training.messages import StageBegins
 from truetune.trial import FreshRun, Trial, TrialState
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.messages import Request
 from truetune.trial import Trial, TrialState
 

@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from truetune.objective import Objective
 from truetune.system.files import storage_error
-from truetune.task import Objective
 from truetune.training.messages import Outcome, Request
 from truetune.trial import TrialState
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.callbacks import Course
 from truetune.training.checkpoints.checkpoint import Progress, follow, go_on_as
 from truetune.training.checkpoints.restore import load_or_note

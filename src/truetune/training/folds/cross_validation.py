@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from truetune.data.dataset import Array
-from truetune.task import Objective
+from truetune.objective import Objective
 from truetune.training.checkpoints.checkpoint import EndedFold
 from truetune.training.folds.pooled import State, added, metrics_of
 from truetune.training.folds.source import Folds
