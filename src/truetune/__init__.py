@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from truetune import errors as errors
+    from truetune import metrics as metrics
+    from truetune import testing as testing
     from truetune.api import tune
     from truetune.config.apply import apply, undo
     from truetune.config.mapping import ConfigMapping
@@ -51,6 +54,9 @@ _HOMES = {
     "unfreeze": "truetune.recipe",
 }
 
+_MODULES = ("errors", "metrics", "testing")
+"""Public modules, which `import truetune` alone makes reachable."""
+
 __all__ = [
     "BestHyperparameters",
     "ConfigMapping",
@@ -79,10 +85,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"truetune.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'truetune' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

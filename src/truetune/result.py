@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from truetune.statistics.intervals import Estimate
     from truetune.verification.pairs import PairedTraining
     from truetune.verification.verification import Verification
+    from truetune.verification.winner import TrainedModel, Winner
 
 NOT_CONFIRMED = "This is the search score, not confirmed by re-trainings; the best of many scores is too optimistic."
 
@@ -97,6 +98,45 @@ class Result:
     def best_hyperparameters(self) -> dict[str, Value]:
         """By name, only those that the winning model uses; empty if no trial finished."""
         return {} if self.best is None else self.space.names(self.best.values)
+
+    def best_model(self) -> TrainedModel:
+        """The winner's trained model, with the preprocessing that was fitted for it; its `predict` takes raw rows.
+
+        Raises:
+            InputError: there is no winner, its weights were not kept, trials trained several folds, or its recorded
+                score cannot be reproduced.
+        """
+        winner = self._winner()
+        if self.best_weights is None:
+            raise InputError(
+                f"The weights of trial {winner.trial.number} were not kept, or are on another machine. Pass "
+                "keep='all' to `tune`, so that a winner of the re-trainings has its weights too, or train it on all "
+                "rows that are not sealed: `result.retrain()`."
+            )
+        return winner.trained(self.best_weights)
+
+    @property
+    def best_hp(self) -> Any:
+        """The winner as a `keras_tuner.HyperParameters`, for `build(result.best_hp)`. Raises InputError without one."""
+        return self._winner().hp()
+
+    def retrain(self, seed: int = 0) -> TrainedModel:
+        """The winner, trained anew on all rows that are not sealed. Raises InputError without one.
+
+        Args:
+            seed: of weights, dropout and the order of rows.
+        """
+        return self._winner().retrained(seed)
+
+    def _winner(self) -> Winner:
+        from truetune.training.tensorflow_start import start_tensorflow
+
+        if self.best is None or self.task is None or self.seal is None:
+            raise InputError(f"Study '{self.study_name}' has no winner ({_counted(self.trials)}). Run more trials.")
+        start_tensorflow()
+        from truetune.verification.winner import Winner
+
+        return Winner(self.task, self.best, self.best_hyperparameters, self.seal, self.meta)
 
     def export(self, path: str | Path = "models/best_hyperparameters.json") -> Path:
         """Write the winner as JSON, atomically.
