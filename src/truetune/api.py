@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from truetune.nested import run_nested
@@ -10,6 +11,7 @@ from truetune.result import Result
 from truetune.session.opening import run_session
 from truetune.session.request import SearchRequest
 from truetune.study.events import Observer
+from truetune.study.misplaced import check_names
 from truetune.study.options import NESTED, SearchOptions
 from truetune.task import Task
 
@@ -32,10 +34,12 @@ def tune(
             `storage`, `directory`, `fresh`, `pruner`, `time_budget`, `worker_memory`, …
 
     Raises:
+        OptionError: an option does not exist; the error shows the line to write.
         InputError: bad options, bad data, a wrong space, an objective that is not logged, a study that does not fit.
         BuildError: the builder raised with its default values.
         RepeatedFailure: several trials in a row failed for the same reason.
     """
+    check_names(options, [option.name for option in fields(SearchOptions)])
     chosen = SearchOptions(method=method, max_trials=max_trials, **options)
     return run_search(task, chosen, observer or Observer())
 

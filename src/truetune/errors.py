@@ -6,6 +6,7 @@ Every message states what was received, what was expected, and what to do::
     ├── InputError            bad input: the command line exits with 2 and prints no traceback
     │   ├── DataError         the data cannot be used as they are
     │   ├── SpaceError        a hyperparameter has a wrong declaration or value
+    │   ├── OptionError       a function has no such option; also a TypeError
     │   ├── ObjectiveError    the objective was never logged
     │   ├── ConfigError       config.py cannot be read or patched safely
     │   ├── ExportError       there is nothing to export, or the JSON was not written by truetune
@@ -38,6 +39,10 @@ class DataError(InputError):
 
 class SpaceError(InputError):
     """A hyperparameter has a wrong declaration or value."""
+
+
+class OptionError(InputError, TypeError):
+    """A function has no such option."""
 
 
 class ObjectiveError(InputError):
