@@ -141,7 +141,7 @@ class Session:
         task, folds = self.in_process()
         from truetune.training.trace import trace_space
 
-        lifecycle = self._lifecycle(trace_space(task.hypermodel, task.fit))
+        lifecycle = self._lifecycle(trace_space(task.hypermodel, task.fit, folds.own.parts(0).train))
         run_in_process(lifecycle, task, folds)
         finals = self._finals(lifecycle.budget)
         run_finals_in_process(finals, partial(trained, task, folds))

@@ -56,7 +56,7 @@ class TaskContract(abc.ABC):
 
     def test_stated_values_are_found_on_the_model(self) -> None:
         from truetune.hyperparameters import HyperParameters
-        from truetune.training.fit import build_model
+        from truetune.training.building.build import build_model
         from truetune.training.measured import check_built
 
         task = self.make()
@@ -66,7 +66,7 @@ class TaskContract(abc.ABC):
 
     def test_values_go_into_the_config_and_come_back(self) -> None:
         from truetune.hyperparameters import HyperParameters, defaults
-        from truetune.training.fit import build_model
+        from truetune.training.building.build import build_model
 
         task = self.make()
         if task.mapping is None:
@@ -85,7 +85,8 @@ class TaskContract(abc.ABC):
     @staticmethod
     def one_epoch(task: Task, values: dict[str, Value], folder: Path) -> dict[str, list[float]]:
         from truetune.hyperparameters import HyperParameters, fixed
-        from truetune.training.fit import build_model, fit_model, preprocess
+        from truetune.training.building.build import build_model
+        from truetune.training.fit import fit_model, preprocess
 
         dataset = task.load()
         sealed = seal(dataset, folder / "seal.json", seed=0)

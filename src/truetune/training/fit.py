@@ -13,7 +13,6 @@ import numpy as np
 
 from truetune.data.dataset import Dataset, named
 from truetune.errors import DataError, ObjectiveError
-from truetune.hyperparameters import HyperParameters
 from truetune.task import Preprocessing
 from truetune.training.logged import numbers
 from truetune.training.rows import OrderedRows, x_y_weights
@@ -27,30 +26,6 @@ def seed_everything(seed: int) -> None:
     """Python's, NumPy's and Keras' generators."""
     random.seed(seed)
     keras.utils.set_random_seed(seed)
-
-
-def build_model(hypermodel: Any, hp: Any) -> Any:
-    """The compiled model of a `build(hp)` function or a `keras_tuner.HyperModel`."""
-    build = getattr(hypermodel, "build", None) or hypermodel
-    return build(hp)
-
-
-def declare_and_build(hypermodel: Any, hp: HyperParameters) -> Any:
-    """The compiled model, after the hypermodel has named hyperparameters that it does not ask for while building. What
-    the recipe asks for is added by `stages.build`.
-
-    Raises:
-        TypeError: the builder returned something else.
-    """
-    declare = getattr(hypermodel, "declare_hyperparameters", None)
-    if declare is not None:
-        declare(hp)
-    model = build_model(hypermodel, hp)
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"The builder returned {type(model).__name__}. Expected a compiled keras.Model; end it with `return model`."
-        )
-    return model
 
 
 def preprocess(make: Callable[[], Preprocessing] | None, train: Dataset, *others: Dataset) -> list[Dataset]:

@@ -12,6 +12,8 @@ from truetune.errors import TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.seeds import derive_seed
 from truetune.space import Value
+from truetune.training.building.build import build
+from truetune.training.building.first_call import UNBUILT, is_built, n_parameters, show_rows
 from truetune.training.callbacks import Course, Stopwatch, TrialCallback
 from truetune.training.checkpoints.checkpoint import Progress
 from truetune.training.checkpoints.restore import load_or_note, restore
@@ -33,7 +35,7 @@ from truetune.training.measured import Movement, UnmovedWeights, check_built
 from truetune.training.messages import Declined, Host, Outcome, Request, StageBegins, TrainingTask
 from truetune.training.outcomes import ended_fold, failed, outcome_so_far, scored_from_history
 from truetune.training.recipe import OwnCallbacks, class_weight_of, weighted
-from truetune.training.stages import PlannedStage, Stages, as_trained, build, planned_stages, total_epochs
+from truetune.training.stages import PlannedStage, Stages, as_trained, planned_stages, total_epochs
 from truetune.trial import TrialState
 
 
@@ -52,7 +54,7 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     stopwatch = Stopwatch()
     hp = HyperParameters(host.answer)
     try:
-        model = build(task.hypermodel, hp, task.fit)
+        model = build(task.hypermodel, hp, task.fit, folds.parts(0).train)
     except Declined:
         return None
     except TruetuneError:
@@ -60,9 +62,9 @@ def run_trial(task: TrainingTask, folds: Folds, request: Request, host: Host) ->
     except Exception as error:
         return failed(error, "build", stopwatch)
     check_built(model, hp.values, task.hypermodel)
-    if not host.built(dict(hp.values), int(model.count_params()), complete=not overrides_fit(task.hypermodel)):
+    if not host.built(dict(hp.values), n_parameters(model), complete=not overrides_fit(task.hypermodel)):
         return None
-    plainly = fits_plainly(task.hypermodel, model)
+    plainly = fits_plainly(task.hypermodel, model) and _is_built(model, folds, host)
     stages = _stages(task, request, model, hp, begins_anew=plainly and len(folds) > 1)
     progress = restore(stages, request, hp.values, host, plainly)
     stopwatch.before = progress.seconds
@@ -92,8 +94,8 @@ def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: i
     seed_everything(request.seed)
     hp = HyperParameters(host.answer)
     try:
-        model = build(task.hypermodel, hp, task.fit)
-        if fits_plainly(task.hypermodel, model):
+        model = build(task.hypermodel, hp, task.fit, folds.parts(fold).train)
+        if fits_plainly(task.hypermodel, model) and is_built(model):
             stages = _stages(task, request, model, hp, begins_anew=False)
             progress = _begun_ahead(stages, request, fold, hp.values, host)
             course = _course(task, request, hp, stages, Stopwatch(), host)
@@ -103,6 +105,14 @@ def train_fold_ahead(task: TrainingTask, folds: Folds, request: Request, fold: i
         raise
     except Exception:
         traceback.print_exc()  # into the worker's log
+
+
+def _is_built(model: Any, folds: Folds, host: Host) -> bool:
+    """Whether all weights are there before training; it is said where not."""
+    why = show_rows(model, folds.parts(0).train)
+    if why:
+        host.note(UNBUILT.format(model=type(model).__name__, why=why))
+    return not why
 
 
 def _begun_ahead(stages: Stages, request: Request, fold: int, values: Mapping[str, Value], host: Host) -> Progress:
@@ -131,7 +141,7 @@ def _course(
 ) -> Course:
     return Course(
         last_epoch=request.schedule.epochs or total_epochs(stages.planned, planned_epochs(hp, task.epochs)),
-        resumable=fits_plainly(task.hypermodel, stages.model),
+        resumable=fits_plainly(task.hypermodel, stages.model) and is_built(stages.model),
         keep=request.keep,
         times=CheckpointTimes(request.checkpoint, note=lambda line: host.note(f"Trial {request.number}: {line}")),
         stopwatch=stopwatch,
@@ -181,7 +191,7 @@ class _Training:
         # A `fit` of the user's own may have changed more of the model than its variables.
         seed_everything(self._seed(fold))
         hp = HyperParameters(self.host.answer)
-        return hp, build(self.task.hypermodel, hp, self.task.fit)
+        return hp, build(self.task.hypermodel, hp, self.task.fit, self.folds.parts(fold).train)
 
     def _seed(self, fold: int) -> int:
         return self.request.seed if fold == 0 else derive_seed(self.request.seed, "fold", fold)

@@ -13,8 +13,8 @@ from truetune.data.dataset import Array
 from truetune.errors import InputError, SpaceError
 from truetune.recipe import Callbacks, FitRecipe, Prepare, inner_layers
 from truetune.seeds import derive_seed
-from truetune.training.fit import declare_and_build, fits_plainly, seed_everything
-from truetune.training.recipe import accepts, ask_all
+from truetune.training.fit import seed_everything
+from truetune.training.recipe import accepts
 
 
 @dataclass(frozen=True)
@@ -228,24 +228,3 @@ def _call(prepare: Callable[..., None], stage: str, model: Any, hp: Any) -> None
 
 def _layers(model: Any) -> list[Any]:
     return [model, *(layer for layer, _ in inner_layers(model))]
-
-
-def build(hypermodel: Any, hp: Any, recipe: FitRecipe) -> Any:
-    """The compiled model; `hp` was asked for all that builder and recipe want to know.
-
-    Raises:
-        TypeError: the builder returned something else.
-        InputError: a stage has nothing to train, a callbacks function returned something else, or the model has a `fit`
-            of its own and the recipe has stages.
-        SpaceError: the epochs of a stage are unknown.
-    """
-    model = declare_and_build(hypermodel, hp)
-    ask_all(recipe, hp)
-    if recipe.stages:
-        if not fits_plainly(hypermodel, model):
-            raise InputError(
-                f"{type(model).__name__} has a `fit` of its own, and the recipe has stages. Expected a model that "
-                "Keras trains; put what is special into `train_step`, or leave out the stages."
-            )
-        Stages(model, planned_stages(recipe, hp, None), hp, 0).rehearse()
-    return model

@@ -9,16 +9,19 @@ from typing import Any
 
 import keras
 
+from truetune.data.dataset import Dataset
 from truetune.errors import BuildError, TruetuneError
 from truetune.hyperparameters import HyperParameters
 from truetune.recipe import FitRecipe
 from truetune.space import Hyperparameter, Space, Value
+from truetune.training.building.build import build
+from truetune.training.building.first_call import n_parameters
 from truetune.training.fit import fit_model
 from truetune.training.folds.source import Parts
 from truetune.training.messages import Timing, TrainingTask
 from truetune.training.outcomes import in_one_line, user_frames
 from truetune.training.recipe import class_weight_of, weighted
-from truetune.training.stages import Stages, build, planned_stages
+from truetune.training.stages import Stages, planned_stages
 
 PLAIN = FitRecipe()
 
@@ -29,11 +32,13 @@ MOST_REPEATS = 64
 """A longer range is a width, not a number of layers: its upper end shows nothing new and may not fit into memory."""
 
 
-def trace_space(hypermodel: Any, recipe: FitRecipe = PLAIN) -> Space:
+def trace_space(hypermodel: Any, recipe: FitRecipe = PLAIN, rows: Dataset | None = None) -> Space:
     """What builder and recipe ask for.
 
     Both are run with the defaults, then with every hyperparameter at its second value, its third, … until nothing new
     turns up and every value of every discrete hyperparameter was tried once.
+
+    `rows` are preprocessed, for the stages of a model without an input layer.
 
     That finds hyperparameters under plain Python `if` and `for`, where KerasTuner only follows declared scopes.
 
@@ -42,17 +47,17 @@ def trace_space(hypermodel: Any, recipe: FitRecipe = PLAIN) -> Space:
         SpaceError: a hyperparameter is declared wrongly.
     """
     space = Space()
-    _build_once(hypermodel, recipe, space, turn=0)
+    _build_once(hypermodel, recipe, space, rows, turn=0)
     turn = 1
     while turn < min(MOST_BUILDS, _most_values(space)):
         # A combination that cannot be built is one failed trial in the search, not the end of it.
         with contextlib.suppress(BuildError):
-            _build_once(hypermodel, recipe, space, turn)
+            _build_once(hypermodel, recipe, space, rows, turn)
         turn += 1
     return space
 
 
-def _build_once(hypermodel: Any, recipe: FitRecipe, space: Space, turn: int) -> None:
+def _build_once(hypermodel: Any, recipe: FitRecipe, space: Space, rows: Dataset | None, turn: int) -> None:
     def answer(hyperparameter: Hyperparameter) -> Value:
         size = hyperparameter.size()
         if turn == 0 or size is None:
@@ -65,7 +70,7 @@ def _build_once(hypermodel: Any, recipe: FitRecipe, space: Space, turn: int) -> 
 
     hp = HyperParameters(answer)
     try:
-        build(hypermodel, hp, recipe)
+        build(hypermodel, hp, recipe, rows if recipe.stages else None)  # a stage's prepare may look at weights
     except TruetuneError:
         raise
     except Exception as error:
@@ -94,7 +99,7 @@ def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
     """Two epochs of the default model; the second shows what an epoch costs once TensorFlow has traced it."""
     hp = HyperParameters(lambda hyperparameter: hyperparameter.default)
     began = time.perf_counter()
-    model = build(task.hypermodel, hp, task.fit)
+    model = build(task.hypermodel, hp, task.fit, parts.train)
     Stages(model, planned_stages(task.fit, hp, None), hp, 0).enter(0)
     train = weighted(parts.train, class_weight_of(task.fit, hp))
     built = time.perf_counter()
@@ -110,7 +115,7 @@ def time_epoch(task: TrainingTask, parts: Parts) -> Timing:
         callbacks=[clock],
     )
     seconds = clock.seconds or [time.perf_counter() - built]
-    return Timing(built - began, seconds[0], seconds[-1], int(model.count_params()))
+    return Timing(built - began, seconds[0], seconds[-1], n_parameters(model))
 
 
 class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]

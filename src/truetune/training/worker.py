@@ -127,7 +127,7 @@ def run_request(task: messages.TrainingTask, folds: FoldSource, message: object,
     from truetune.training.trace import time_epoch, trace_space
 
     if isinstance(message, messages.Trace):
-        return messages.Traced(trace_space(task.hypermodel, task.fit))
+        return messages.Traced(trace_space(task.hypermodel, task.fit, folds.own.parts(0).train))
     if isinstance(message, messages.TimeEpoch):
         return messages.Timed(time_epoch(task, folds.own.parts(0)))
     outcome = None

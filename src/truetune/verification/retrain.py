@@ -18,12 +18,12 @@ from truetune.errors import ConfigError, InputError, ObjectiveError, SpaceError
 from truetune.hyperparameters import HyperParameters, fixed
 from truetune.space import Value
 from truetune.task import Task
+from truetune.training.building.build import build
 from truetune.training.fit import fit_preprocessing, overrides_fit, seed_everything
 from truetune.training.folds.pooled import State, added, metrics_of, resampled_metrics, states_of_parts
 from truetune.training.logged import numbers
 from truetune.training.measured import check_built, check_finite
 from truetune.training.rows import x_y_weights
-from truetune.training.stages import build
 from truetune.trial import TrainingCourse
 from truetune.verification.final_fit import fit_recipe, full_course
 from truetune.verification.search_seal import exported, seal_place
@@ -89,7 +89,7 @@ def retrain_from_config(
             "stage has its own; change them in the recipe."
         )
     development = sealed.development(dataset)
-    candidate = stated_candidate(task, stated, directory)
+    candidate = stated_candidate(task, stated, directory, development)
     epochs = epochs or (candidate.epochs if task.fit.stages else _config_epochs(config, stated, task.epochs))
     course = candidate.course if epochs == candidate.epochs else None
     retrained = train_final(task, development, candidate.values, epochs, seed, course)
@@ -109,9 +109,11 @@ def config_values(task: Task, config: Path, directory: Path = Path("models")) ->
     return current_values(config, mapping)
 
 
-def stated_candidate(task: Task, stated: Mapping[str, Value], directory: Path) -> Candidate:
-    """What a config states: trained as the search trained it where it is the winner that was exported last."""
-    values = active_values(task, stated)
+def stated_candidate(task: Task, stated: Mapping[str, Value], directory: Path, rows: Dataset) -> Candidate:
+    """What a config states: trained as the search trained it where it is the winner that was exported last. `rows` are
+    any that are not sealed.
+    """
+    values = active_values(task, stated, rows)
     full = full_epochs(task, values if task.fit.stages else stated)
     best = exported(directory)
     if best is None or not task.fit.changes_training or dict(best.hyperparameters) != dict(values):
@@ -131,23 +133,29 @@ def _config_epochs(config: Path, values: Mapping[str, Value], otherwise: int) ->
     return epochs
 
 
-def build_with(task: Task, values: Mapping[str, Value]) -> tuple[Any, HyperParameters]:
-    """The compiled model of `values`, and the `hp` that answered for it; measured against `values`.
+def build_with(task: Task, values: Mapping[str, Value], rows: Dataset | None = None) -> tuple[Any, HyperParameters]:
+    """The compiled model of `values`, and the `hp` that answered for it; measured against `values`. A model without an
+    input layer is shown some of `rows`, which are preprocessed.
 
     Raises:
         SpaceError: a value is missing, outside its range, or not found on the model.
     """
     hp = HyperParameters(fixed(values))
-    model = build(task.hypermodel, hp, task.fit)
+    model = build(task.hypermodel, hp, task.fit, rows)
     check_built(model, hp.values, task.hypermodel)
     return model, hp
 
 
-def active_values(task: Task, values: Mapping[str, Value]) -> dict[str, Value]:
+def active_values(task: Task, values: Mapping[str, Value], rows: Dataset) -> dict[str, Value]:
     """Those of `values` that the builder asks for: a `config.py` holds more, e.g. LSTM units of a model without."""
     if overrides_fit(task.hypermodel):
         return dict(values)
-    return dict(build_with(task, values)[1].values)
+    return dict(build_with(task, values, _few(task, rows) if task.fit.stages else None)[1].values)
+
+
+def _few(task: Task, rows: Dataset) -> Dataset:
+    """Two of `rows`, preprocessed."""
+    return fit_preprocessing(task.preprocessing, rows)(rows.take(np.arange(min(2, len(rows)))))[0]
 
 
 def train_final(
@@ -178,7 +186,7 @@ def train_final(
     seed_everything(seed)
     transform = fit_preprocessing(task.preprocessing, development)
     train = transform(development)[0]
-    model, hp = build_with(task, values)
+    model, hp = build_with(task, values, train)
     own_fit = overrides_fit(task.hypermodel)  # it may ask `hp` for more, and make steps as it likes
     if not own_fit:
         _check_all_asked(values, hp)
@@ -254,8 +262,8 @@ def pooled_metrics(task: Task, rows: Dataset, values: Mapping[str, Value], state
         values: of any model that has these metrics.
         states: of the parts.
     """
-    model = build_with(task, values)[0]
-    few = fit_preprocessing(task.preprocessing, rows)(rows.take(np.arange(min(2, len(rows)))))[0]
+    few = _few(task, rows)
+    model = build_with(task, values, few)[0]
     states_of_parts(model, few, [np.arange(len(few))])  # Keras makes the metrics' variables at the first batch
     return metrics_of(model, added(states))
 

@@ -97,10 +97,10 @@ def verify_from_config(
     check_pairs(options.seeds)
     dataset = task.load()
     place = seal_place(task, dataset, directory, options.seed)
-    place.open()
+    development = place.open().development(dataset)
     now = config_values(task, config, directory)
     then = before_values(config, task.mapping)
-    before, after = (stated_candidate(task, stated, directory) for stated in (then, now))
+    before, after = (stated_candidate(task, stated, directory, development) for stated in (then, now))
     options = _foreknown(options, task, exported(directory))
     return verify_result(replace(task, data=dataset), before, after, place.path, options)
 
